@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * broker: the privileged half, and the typed requests it takes.
+ *
+ *   vfabd (broker, root)  <--- requests: SOCK_SEQPACKET, one at a time, answered --->  switch (no rights)
+ *                          ---> notices: SOCK_SEQPACKET, broker to switch only  --->
+ *
+ * The broker opens taps, enters namespaces, binds the control socket, keeps every descriptor, the state region and the
+ * last applied configuration, and starts the switch again when it dies: at once, then after 100, 200 ms ...; a second crash
+ * within 5 s starts with empty tables.
+ *
+ * Trust.  Requests come from a process that may be taken over by a guest: lengths exact, strings terminated,
+ * every field within its limits, names only of the shapes that struct conf allows; what a request may
+ * open is listed here and nothing else.
+ */
+#ifndef VFAB_SWITCH_BROKER_H
+#define VFAB_SWITCH_BROKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "switch/base/addr.h"
+#include "switch/conf.h"
+#include "switch/port/port.h"
+
+/* Descriptors of the switch process at its start. */
+enum { SWITCH_FD_REQUEST = 3, SWITCH_FD_NOTICE = 4, SWITCH_FD_LISTEN = 5, SWITCH_FD_STATE = 6, SWITCH_FD_CONF = 7 };
+
+enum broker_op {
+	BROKER_TAP_OPEN = 1, /* struct tap_spec -> struct tap_answer, descriptors of the queues */
+	BROKER_TAP_SET,      /* struct tap_spec: new MTU, MAC or addresses of a tap that is open */
+	BROKER_TAP_CLOSE,    /* name of the port */
+	BROKER_CONF_KEEP,    /* memfd with the text that was applied: kept for a restart */
+	BROKER_CONF_SAVE,    /* memfd with the text: rewrites the -c file atomically */
+	BROKER_READY,        /* the first configuration stands: sd_notify */
+	BROKER_OP_END,
+};
+
+enum broker_notice_kind {
+	NOTICE_TAP = 1, /* a tap came, went, or changed state: struct tap_answer, descriptors when it came */
+	NOTICE_RELOAD,  /* SIGHUP: memfd with the text of the -c file */
+	NOTICE_STOP,    /* SIGTERM: close and exit 0 */
+};
+
+/* A tap that a port wants. */
+struct tap_spec {
+	char port[PORT_NAME_SIZE];
+	char ifname[CONF_IFNAME_SIZE];
+	char netns[CONF_NETNS_SIZE]; /* "": vfabd's own */
+	struct mac mac;              /* zero: the kernel's choice */
+	uint32_t mtu;
+	uint16_t queues;
+	uint8_t may_wait;            /* no namespace yet: answer PORT_WAITING and send NOTICE_TAP later */
+	uint8_t reserved;
+	struct prefix ipv4, ipv6;    /* is_set: put on the device */
+	struct ip gateway;           /* default route in the device's namespace */
+	uint8_t has_gateway;
+	uint8_t reserved2[7];
+};
+
+struct tap_answer {
+	char port[PORT_NAME_SIZE];
+	int32_t error;               /* 0, or errno: text says it in words */
+	uint8_t state;               /* enum port_state */
+	uint8_t adopted;             /* the device existed before */
+	uint16_t n_fds;
+	uint32_t can;                /* enum offload_can: what the kernel's tap takes */
+	struct mac mac;              /* of the device */
+	char ifname[CONF_IFNAME_SIZE];
+	char text[192];              /* what happened, for the error or the event; "" when nothing */
+};
+
+struct broker_request {
+	uint32_t op; /* enum broker_op */
+	uint32_t reserved;
+	union {
+		struct tap_spec tap;
+		char port[PORT_NAME_SIZE];
+	};
+};
+
+struct broker_reply {
+	int32_t error; /* 0 or errno */
+	uint32_t reserved;
+	char text[192];
+	struct tap_answer tap;
+};
+
+struct broker_notice {
+	uint32_t kind; /* enum broker_notice_kind */
+	uint32_t reserved;
+	struct tap_answer tap;
+};
+
+struct broker_options {
+	const char *conf_file;   /* -c, or NULL */
+	const char *socket_path; /* where to bind the control socket */
+	const char *state_dir;   /* --state */
+	bool state_dir_given;
+	const char *log_level;   /* word, handed to the switch */
+};
+
+/* Runs the broker until it is told to stop.  Returns the exit status of vfabd: 0, 1, or 65 when the first
+ * configuration is bad. */
+int broker_run(const struct broker_options *o);
+
+/* The switch's side.  Each waits for the answer and returns 0 or -errno. */
+int broker_tap_open(const struct tap_spec *spec, struct tap_answer *answer, int fds[static PORT_QUEUES_MAX]);
+int broker_tap_set(const struct tap_spec *spec, struct tap_answer *answer);
+int broker_tap_close(const char *port);
+int broker_conf_keep(const char *text, size_t bytes);
+int broker_conf_save(const char *text, size_t bytes);
+int broker_ready(void);
+/* Reads one notice without waiting; -EAGAIN: none, -EPIPE: the broker is gone.  fds: descriptors that came, *n of them. */
+int broker_notice_read(struct broker_notice *n, int fds[static PORT_QUEUES_MAX], unsigned *n_fds);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* daemon: what the control thread of the switch owns.  Handlers of verbs get it. */
+#ifndef VFAB_SWITCH_DAEMON_H
+#define VFAB_SWITCH_DAEMON_H
+
+#include "switch/base/loop.h"
+#include "switch/conf.h"
+#include "switch/fabric.h"
+#include "switch/state.h"
+#include "switch/worker.h"
+
+struct ctl;
+
+struct daemon {
+	struct loop *loop;
+	struct state *state;
+	struct fdb *fdb;
+	struct conf *conf;               /* running */
+	struct fabric *fabric;           /* published; rcu_set only */
+	struct port *port[SLOT_MAX];     /* every open or waiting port by slot */
+	struct worker *worker[WORKERS_MAX];
+	unsigned n_workers;
+	struct ctl *ctl;
+	/* apply --confirm: what to go back to, and when. */
+	struct conf *confirm_conf;
+	int confirm_timer;
+};
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * forward: THE packet path.  A vector in, stages that each say "go on" or a drop reason, output lists, one tx for
+ * each output port.
+ */
+#ifndef VFAB_SWITCH_FORWARD_H
+#define VFAB_SWITCH_FORWARD_H
+
+#include <stdint.h>
+
+#include "switch/fabric.h"
+#include "switch/port/scratch.h"
+#include "switch/trace.h"
+
+/* Frames of the vector in hand that leave by one port. */
+struct out_list {
+	uint16_t n;
+	uint8_t frame[VEC_SIZE];
+};
+
+/* What forwarding needs of the worker that runs it. */
+struct forwarder {
+	unsigned worker;               /* index: which port_counters are its own */
+	uint64_t now_ns;               /* monotonic, read once a turn of the loop */
+	struct scratch *scratch;
+	struct recorder *recorder;
+	struct out_list *out;          /* SLOT_MAX of them, all empty between vectors */
+	uint16_t touched[SLOT_MAX];    /* slots whose list is not empty */
+	unsigned n_touched;
+	uint64_t mac_limit_hits[SLOT_MAX / 64]; /* slots over their MAC limit, for the event; bits set by the worker, atomically */
+	uint64_t loop_hits[SLOT_MAX / 64];      /* slots that received a loop probe of ours */
+	uint16_t loop_from[SLOT_MAX];           /* and the slot that had sent it */
+	uint64_t loop_nonce;                    /* what our probes carry */
+	struct tx_frame tx[VEC_SIZE];
+	struct vec vec;                /* what rx fills */
+};
+
+struct forwarder *forwarder_create(unsigned worker); /* NULL without memory */
+void forwarder_destroy(struct forwarder *w);
+
+/* Decides and sends all frames of w->vec, which came in by port slot `in`. */
+void forward(struct forwarder *w, const struct fabric *fab, uint16_t in);
+
+/* Writes the probe that finds loops: an Ethernet frame of ETH_MIN bytes, sent out of port `slot`. */
+void forward_loop_probe(uint8_t frame[static ETH_MIN], uint64_t nonce, uint16_t slot);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * scratch: the memory that one worker lends to the ports it polls: receive buffers for kinds that
+ * have none of their own (tap), iovecs of bodies, and a place to build segments and headers in.
+ * Nothing in it outlives a vector.
+ */
+#ifndef VFAB_PORT_SCRATCH_H
+#define VFAB_PORT_SCRATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "switch/base/frame.h"
+
+enum {
+	RX_BURST = 64,                                             /* receive buffers */
+	RX_STRIDE = (FRAME_HEADROOM + FRAME_MAX + 4096) & ~4095,   /* bytes of each, page-aligned */
+	SCRATCH_IOVS = 4096,
+	SEGMENT_BYTES = 128 * 1024,                                /* room for a frame gathered or segmented */
+};
+
+struct scratch {
+	uint8_t *rx;                    /* RX_BURST buffers of RX_STRIDE; the kernel gives pages on first use */
+	struct iovec iov[SCRATCH_IOVS]; /* bodies of the vector in hand; rx starts again at iov[0] */
+	unsigned iovs;
+	uint8_t *segment;               /* SEGMENT_BYTES */
+};
+
+int scratch_init(struct scratch *s); /* 0 or -ENOMEM */
+void scratch_fini(struct scratch *s);
+
+#endif
