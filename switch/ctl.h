@@ -8,6 +8,26 @@
  *   refusal    {"ok": false, "status": 1|2|65, "error": TEXT, "object": O, "path": P, "line": L, "column": C}
  *   stream     {"ok": true, "stream": true}, then one object a line until either side closes
  *
+ * Verbs (arguments are members of the request beside "verb"; ? optional):
+ *   version                          -> {version, pid, generation, crashes, started_ms}
+ *   conf.merge  how text             -> {changes: [{kind, object, name, what}]}   how: add set del (conf.h); text is a
+ *                                       fragment of the file, as JSON or YAML
+ *   conf.apply  text confirm_s?      -> {changes}      replaces the whole; goes back after confirm_s unless confirmed
+ *   conf.diff   text                 -> {changes}
+ *   conf.show                        -> {text}
+ *   conf.save                        -> {}             rewrites the -c file
+ *   conf.confirm                     -> {}
+ *   port.ls net.ls                   -> arrays of INTERFACE
+ *   mac.ls      network? port?       -> array of INTERFACE
+ *   mac.flush   network? port?       -> {flushed}      learned entries
+ *   drops       port?                -> [{port, reason, frames, text}]
+ *   stats                            -> [{port, state, rx{}, tx{}, forwarded, local, drops}]
+ *   events      since_ms? follow?    -> [{time, kind, object, text}], or a stream of them
+ *   trace       filter? sees_tag? port? count? drops?         streams the objects of INTERFACE
+ *   capture     port dir? filter? sees_tag? count? snaplen?   with a descriptor; streams {frames, lost} once a second and
+ *                                                             at the end, which comes with count or when the client leaves
+ *   filter is a compiled pcap program: [[code, jt, jf, k], ...]
+ *
  * Trust.  Whoever can open the socket is an operator, but clients are slow, broken or many: CTL_CLIENTS_MAX of them, a request
  * of at most CTL_REQUEST_MAX bytes within CTL_REQUEST_MS, answers queued without waiting, and a client
  * that does not read is dropped.
@@ -45,6 +65,18 @@ void ctl_refuse_conf(struct client *cl, int status, const struct conf_error *err
 void ctl_stream_begin(struct client *cl, void (*on_close)(void *arg), void *arg);
 bool ctl_stream_send(struct client *cl, json_t *obj);
 void ctl_stream_end(struct client *cl); /* flushes and closes */
+
+/* The verb's own entry points, in show.c and capture.c; req is borrowed. */
+typedef void (*ctl_handler)(struct daemon *d, struct client *cl, const json_t *req);
+void show_ports(struct daemon *d, struct client *cl, const json_t *req);
+void show_networks(struct daemon *d, struct client *cl, const json_t *req);
+void show_macs(struct daemon *d, struct client *cl, const json_t *req);
+void show_drops(struct daemon *d, struct client *cl, const json_t *req);
+void show_stats(struct daemon *d, struct client *cl, const json_t *req);
+void show_events(struct daemon *d, struct client *cl, const json_t *req);
+void show_version(struct daemon *d, struct client *cl, const json_t *req);
+void watch_trace(struct daemon *d, struct client *cl, const json_t *req);
+void watch_capture(struct daemon *d, struct client *cl, const json_t *req);
 
 /* A descriptor that came with the request, or -1; it becomes the caller's. */
 int ctl_take_fd(struct client *cl);
