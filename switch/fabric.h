@@ -18,12 +18,12 @@
 /* What the fabric decides for one port. */
 struct fabric_port {
 	struct port *port;      /* NULL: no port in this slot */
+	struct police *police;  /* NULL: nothing is limited */
 	struct vlan_port vlan;
 	uint32_t mtu;           /* largest L2 payload that may leave */
 	bool isolated;
 	bool guard_mac;         /* only frames from mac */
 	bool mac_limit_drop;
-	bool is_policed;        /* rx_rate, tx_rate or a storm limit is set */
 	bool is_host;           /* the device of a host-only network: out only to its addresses */
 	struct mac mac;         /* guard: the one source; host: the gateway's */
 	struct ip host_v4, host_v6; /* host: its addresses, zero when none */

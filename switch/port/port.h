@@ -47,8 +47,9 @@ static inline void tag_write(uint8_t *p, struct tag t)
 struct tx_frame {
 	const struct frame *f;
 	struct tag tag; /* goes between the source address and the EtherType */
-	uint8_t drop;   /* out: DROP_NONE when the port took it, else why not */
-	uint8_t segments; /* out: frames it became, 1 without segmentation; 0 counts as 1 */
+	uint8_t drop;   /* in and out: DROP_NONE; tx says why when the port does not take it */
+	uint16_t frames; /* in: 1; out: frames it became when tx segmented it */
+	uint32_t bytes;  /* in: as it leaves, tag included; out: of all segments */
 };
 
 struct port;
@@ -80,6 +81,12 @@ struct port_counters {
 	_Atomic uint64_t drops[DROP_COUNT];
 } __attribute__((aligned(64)));
 
+/* The policers of a port, shared by the workers; a rate of 0 limits nothing. */
+struct police {
+	struct rate rx, tx;                         /* bits */
+	struct rate broadcast, multicast, unknown;  /* frames */
+};
+
 struct port {
 	const struct port_ops *ops;
 	enum port_kind kind;
@@ -88,12 +95,11 @@ struct port {
 	uint16_t queues;
 	_Atomic uint8_t state;       /* enum port_state */
 	_Atomic uint32_t loop_until_s; /* flooding is capped until this second, 0: not */
-	int fd[PORT_QUEUES_MAX];     /* what a worker polls for each queue, -1: none */
+	struct mac mac;              /* of the device behind it; zero: unknown */
+	_Atomic int fd[PORT_QUEUES_MAX]; /* what a worker polls for each queue, -1: none */
 	void *priv;                  /* the kind's own */
-	/* Policers, shared by the workers; a rate of 0 limits nothing. */
-	struct rate rx_rate, tx_rate;               /* bits */
-	struct rate storm_broadcast, storm_multicast, storm_unknown; /* frames */
-	struct rate loop_cap;                       /* flooded frames while in a loop */
+	struct police *police;       /* what the running configuration limits, or NULL; the fabric shows it to workers */
+	struct rate loop_cap;        /* flooded frames while in a loop */
 	struct port_counters counters[WORKERS_MAX];
 };
 

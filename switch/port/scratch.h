@@ -15,7 +15,8 @@
 
 enum {
 	RX_BURST = 64,                                             /* receive buffers */
-	RX_STRIDE = (FRAME_HEADROOM + FRAME_MAX + 4096) & ~4095,   /* bytes of each, page-aligned */
+	/* Bytes of each: pages, and three cache lines more so that the heads of frames fall into different cache sets. */
+	RX_STRIDE = ((FRAME_HEADROOM + FRAME_MAX + 4095) & ~4095) + 192,
 	SCRATCH_IOVS = 4096,
 	SEGMENT_BYTES = 128 * 1024,                                /* room for a frame gathered or segmented */
 };
