@@ -48,6 +48,7 @@ struct fabric {
 	struct vlan_set service;                  /* service VLANs */
 	struct vlan_set isolated;                 /* VLANs of networks with `isolate` */
 	const struct fabric_members *members[4096]; /* of each VLAN; never NULL */
+	void *members_memory;                     /* the lists, in one piece */
 	uint32_t ageing_s[4096];                  /* of each VLAN; 0: never */
 	unsigned n_workers;
 	struct fabric_rxq *rxq[WORKERS_MAX];      /* of each worker */

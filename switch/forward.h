@@ -18,12 +18,15 @@ struct out_list {
 	uint8_t frame[VEC_SIZE];
 };
 
+struct pass;
+
 /* What forwarding needs of the worker that runs it. */
 struct forwarder {
 	unsigned worker;               /* index: which port_counters are its own */
 	uint64_t now_ns;               /* monotonic, read once a turn of the loop */
 	struct scratch *scratch;
 	struct recorder *recorder;
+	struct pass *pass;             /* forward.c's own, between begin and end of a vector */
 	struct out_list *out;          /* SLOT_MAX of them, all empty between vectors */
 	uint16_t touched[SLOT_MAX];    /* slots whose list is not empty */
 	unsigned n_touched;

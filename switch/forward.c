@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * forward: THE packet path.
+ *
+ * worker.c fills w->vec from one port queue and calls forward(); nothing here waits or allocates.
+ *
+ *   1 admit    each frame: length, VLAN, source, guard, offload fields, rate       -> go on or a drop
+ *   2 switch   each frame: learn the source, look the destination up, choose outputs -> output lists
+ *   3 send     each output: its filter, MTU, rate and tag, then one tx for the list
+ *   4 account  each frame: forwarded, local, or one drop
+ *
+ * Stages are separate short loops, so that the cache misses of one stage overlap: 1 prefetches the table
+ * lines that 2 reads.
+ *
+ * The path is compiled twice, with the recorder as a constant NULL and with one; forward() chooses a
+ * version for each vector.
+ *
+ * Trust.  The bytes of a frame and its offload fields are the sender's.  Only the snapshot is read, never past
+ * snap_len, and every field is checked before it decides.
+ */
+#include "switch/forward.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "switch/port/gso.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+enum {
+	LATE_MAX = 16384,     /* copies of flooded frames that failed, kept until their frame's end is known */
+	PROBE_NONCE = 18,     /* offsets in a loop probe: Ethernet header, "vfab", nonce, slot */
+	PROBE_SLOT = 26,
+	ARP_TPA = 38,         /* target protocol address of an ARP for Ethernet and IPv4, RFC 826 */
+	ARP_BYTES = 42,
+	IPV4_DST = 30,
+	IPV6_DST = 38,
+};
+
+static const uint8_t probe_mac[6] = {0x03, 0x76, 0x66, 0x61, 0x62, 0x01}; /* a local group address */
+
+/* A copy that an output did not take, while others may have taken theirs. */
+struct late {
+	uint8_t frame;
+	uint8_t drop;
+	uint16_t slot;
+};
+
+/* What one call of forward() knows. */
+struct pass {
+	struct forwarder *w;
+	const struct fabric *fab;
+	const struct fabric_port *in;
+	uint16_t in_slot;
+	uint32_t now_s;
+	unsigned n_late;
+	uint64_t rx_bytes;
+	fdb_key src[VEC_SIZE], dst[VEC_SIZE];
+	struct late late[LATE_MAX];
+};
+
+/* The MAC addresses that gateways of a fabric have, whatever the VLAN. */
+INLINE bool is_own_mac(const uint8_t *mac)
+{
+	static const uint8_t own[4] = {0x02, 0x76, 0x66, 0x00};
+
+	return memcmp(mac, own, sizeof(own)) == 0;
+}
+
+/* Group destinations that the switch keeps to itself: IEEE 802.1Q table 8-1, and our loop probe. */
+static enum drop admit_group(struct pass *p, struct frame *f)
+{
+	static const uint8_t reserved[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
+	struct forwarder *w = p->w;
+	uint16_t from;
+
+	if (memcmp(f->snap, reserved, sizeof(reserved)) == 0 && f->snap[5] < 0x10)
+		return DROP_RESERVED;
+	if (memcmp(f->snap, probe_mac, sizeof(probe_mac)) != 0 || f->snap_len < ETH_MIN ||
+	    frame_etype(f) != ETYPE_LOOP_PROBE || memcmp(f->snap + PROBE_NONCE, &w->loop_nonce, 8) != 0)
+		return DROP_NONE;
+	from = (uint16_t)(f->snap[PROBE_SLOT] << 8 | f->snap[PROBE_SLOT + 1]);
+	__atomic_store_n(&w->loop_from[p->in_slot], from, __ATOMIC_RELAXED);
+	__atomic_or_fetch(&w->loop_hits[p->in_slot >> 6], 1ULL << (p->in_slot & 63), __ATOMIC_RELEASE);
+	f->out = OUT_LOCAL;
+	return DROP_NONE;
+}
+
+/* Source and guard: the tag is off, so the addresses are at their place. */
+INLINE enum drop admit_source(const struct pass *p, const struct frame *f, fdb_key src, struct recorder *rec)
+{
+	const uint8_t *mac = f->snap + 6;
+
+	if (unlikely((mac[0] & 1) || src >> 16 == 0 || (is_own_mac(mac) && !p->in->is_host))) {
+		note(rec, f, STAGE_GUARD, "source address is a group, zero or the switch's own");
+		return DROP_BAD_SOURCE;
+	}
+	if (unlikely(p->in->guard_mac) && memcmp(mac, p->in->mac.b, 6) != 0) {
+		char allowed[MAC_TEXT];
+
+		note(rec, f, STAGE_GUARD, "guard mac: this port may use %s only", mac_text(&p->in->mac, allowed));
+		(void)allowed;
+		return DROP_GUARD_MAC;
+	}
+	return DROP_NONE;
+}
+
+INLINE enum drop admit_vlan(const struct pass *p, struct frame *f, struct recorder *rec)
+{
+	enum drop drop = vlan_ingress(&p->in->vlan, f);
+
+	if (unlikely(drop))
+		note(rec, f, STAGE_VLAN, "%s port does not take this %s frame", vlan_mode_word(p->in->vlan.mode),
+		     f->rx_tpid ? "tagged" : "untagged");
+	else
+		note(rec, f, STAGE_VLAN, "%s port: VLAN %u, priority %u", vlan_mode_word(p->in->vlan.mode),
+		     f->tci & TCI_VID, f->tci >> TCI_PCP_SHIFT);
+	return drop;
+}
+
+/* Stage 1 for one frame. */
+INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
+{
+	struct frame *f = &p->w->vec.f[i];
+	enum drop drop;
+
+	f->out = OUT_NONE;
+	p->rx_bytes += f->len;
+	if (unlikely(f->len < ETH_HEADER || f->snap_len < ETH_HEADER)) {
+		note(rec, f, STAGE_RX, "%u bytes are no Ethernet frame", f->len);
+		return DROP_RUNT;
+	}
+	if (unlikely(frame_is_group(f))) {
+		drop = admit_group(p, f);
+		if (drop || f->out == OUT_LOCAL) {
+			note(rec, f, STAGE_GUARD, drop ? "reserved destination" : "a loop probe of this switch");
+			return drop;
+		}
+	}
+	drop = admit_vlan(p, f, rec);
+	if (unlikely(drop))
+		return drop;
+	p->src[i] = fdb_key_of(f->snap + 6, f->tci & TCI_VID);
+	p->dst[i] = fdb_key_of(f->snap, f->tci & TCI_VID);
+	drop = admit_source(p, f, p->src[i], rec);
+	if (unlikely(drop))
+		return drop;
+	if (f->off.flags | f->off.gso_type) {
+		drop = frame_check_offload(f);
+		if (unlikely(drop)) {
+			note(rec, f, STAGE_RX, "offload fields do not fit the frame");
+			return drop;
+		}
+	}
+	if (unlikely(p->in->police != NULL) && !rate_take(&p->in->police->rx, 8ULL * f->len, p->w->now_ns)) {
+		note(rec, f, STAGE_POLICE, "over the rate of the port");
+		return DROP_RATE;
+	}
+	fdb_prefetch(p->fab->fdb, p->src[i]);
+	fdb_prefetch(p->fab->fdb, p->dst[i]);
+	return DROP_NONE;
+}
+
+/* Learns the source; a limit is told to the control thread once, by a bit. */
+INLINE enum drop learn(struct pass *p, unsigned i, struct recorder *rec)
+{
+	struct frame *f = &p->w->vec.f[i];
+	enum fdb_learned what = fdb_learn(p->fab->fdb, p->src[i], p->in_slot, p->now_s);
+	uint64_t bit = 1ULL << (p->in_slot & 63);
+	uint64_t *hits = &p->w->mac_limit_hits[p->in_slot >> 6];
+
+	if (what == FDB_KNOWN)
+		return DROP_NONE;
+	note(rec, f, STAGE_LEARN, "%s",
+	     what == FDB_NEW ? "source is new: learned" :
+	     what == FDB_MOVED ? "source moved here from another port" :
+	     what == FDB_LIMITED ? "not learned: MAC limit" :
+	     what == FDB_FULL ? "not learned: table is full there" :
+	     what == FDB_PINNED ? "a static entry says another port: it stands" : "not learned this time");
+	if (what != FDB_LIMITED)
+		return DROP_NONE;
+	if (!(__atomic_load_n(hits, __ATOMIC_RELAXED) & bit))
+		__atomic_or_fetch(hits, bit, __ATOMIC_RELEASE);
+	return p->in->mac_limit_drop ? DROP_MAC_LIMIT : DROP_NONE;
+}
+
+/* May a frame that came in by p->in leave by out?  Isolation, whole networks of it included. */
+INLINE bool is_apart(const struct pass *p, const struct fabric_port *out, uint16_t vid)
+{
+	if (p->in->isolated && out->isolated)
+		return true;
+	return vlan_set_has(&p->fab->isolated, vid) && !p->in->is_host && !out->is_host;
+}
+
+/* The addresses of the host on a host-only network: only they are reached (IPv6: its link-local one too, RFC 4862 5.3,
+ * and the solicited-node groups of both, RFC 4291 2.7.1). */
+static bool is_for_host(const struct fabric_port *host, const struct frame *f)
+{
+	const uint8_t *s = f->snap, *mac = host->mac.b, *six;
+	uint8_t local[8] = {mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
+	static const uint8_t link_local[8] = {0xfe, 0x80};
+	static const uint8_t solicited[13] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
+
+	if (f->etype == ETYPE_ARP)
+		return f->snap_len >= ARP_BYTES && memcmp(s + ARP_TPA, host->host_v4.b + 12, 4) == 0;
+	if (f->etype == ETYPE_IPV4)
+		return f->snap_len >= IPV4_DST + 4 && memcmp(s + IPV4_DST, host->host_v4.b + 12, 4) == 0;
+	if (f->etype != ETYPE_IPV6 || f->snap_len < IPV6_DST + 16)
+		return false;
+	six = s + IPV6_DST;
+	if (memcmp(six, link_local, 8) == 0)
+		return memcmp(six + 8, local, 8) == 0;
+	if (memcmp(six, solicited, 13) == 0)
+		return memcmp(six + 13, local + 5, 3) == 0 || memcmp(six + 13, host->host_v6.b + 13, 3) == 0;
+	return !memcmp(six, host->host_v6.b, 16);
+}
+
+INLINE void append(struct forwarder *w, uint16_t slot, unsigned i)
+{
+	struct out_list *o = &w->out[slot];
+
+	if (o->n == 0)
+		w->touched[w->n_touched++] = slot;
+	o->frame[o->n++] = (uint8_t)i;
+}
+
+/* Limits on what is copied to everybody. */
+static enum drop police_flood(struct pass *p, const struct frame *f)
+{
+	struct port *port = p->in->port;
+	struct police *police = p->in->police;
+	uint32_t until = atomic_load_explicit(&port->loop_until_s, memory_order_relaxed);
+
+	if (until && p->now_s < until && !rate_take(&port->loop_cap, 1, p->w->now_ns))
+		return DROP_LOOP;
+	if (police) {
+		static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+		struct rate *r = !frame_is_group(f) ? &police->unknown :
+				 memcmp(f->snap, broadcast, 6) == 0 ? &police->broadcast : &police->multicast;
+
+		if (!rate_take(r, 1, p->w->now_ns))
+			return DROP_STORM;
+	}
+	return DROP_NONE;
+}
+
+/* A copy for each port that carries the VLAN, but for the one it came in by. */
+static enum drop flood(struct pass *p, unsigned i, struct recorder *rec)
+{
+	struct frame *f = &p->w->vec.f[i];
+	uint16_t vid = f->tci & TCI_VID;
+	const struct fabric_members *m = p->fab->members[vid];
+	enum drop why = police_flood(p, f);
+	unsigned copies = 0;
+
+	if (why) {
+		note(rec, f, STAGE_POLICE, "%s", drop_text(why));
+		return why;
+	}
+	why = DROP_NO_OUTPUT;
+	for (unsigned k = 0; k < m->n; k++) {
+		uint16_t slot = m->slot[k];
+		const struct fabric_port *out = &p->fab->port[slot];
+
+		if (slot == p->in_slot)
+			continue;
+		if (is_apart(p, out, vid))
+			why = DROP_ISOLATED;
+		else if (atomic_load_explicit(&out->port->state, memory_order_relaxed) != PORT_UP)
+			why = DROP_PORT_DOWN;
+		else if (out->is_host && !is_for_host(out, f))
+			why = DROP_HOST_ONLY;
+		else {
+			append(p->w, slot, i);
+			copies++;
+		}
+	}
+	f->out = OUT_FLOOD;
+	note(rec, f, STAGE_LOOKUP, "%s destination: flood to %u of the %u ports of VLAN %u",
+	     frame_is_group(f) ? "group" : "unknown", copies, m->n, vid);
+	return copies ? DROP_NONE : why;
+}
+
+/* Stage 2 for one frame. */
+INLINE enum drop choose(struct pass *p, unsigned i, struct recorder *rec)
+{
+	struct frame *f = &p->w->vec.f[i];
+	enum drop drop = learn(p, i, rec);
+	const struct fabric_port *out;
+	uint16_t slot;
+
+	if (unlikely(drop))
+		return drop;
+	slot = frame_is_group(f) ? OUT_FLOOD : fdb_lookup(p->fab->fdb, p->dst[i], NULL);
+	if (unlikely(slot >= p->fab->n_slots || !p->fab->port[slot].port))
+		return flood(p, i, rec);
+	out = &p->fab->port[slot];
+	note(rec, f, STAGE_LOOKUP, "destination is behind port %s", out->port->name);
+	if (unlikely(slot == p->in_slot))
+		return DROP_SAME_PORT;
+	if (unlikely(is_apart(p, out, f->tci & TCI_VID)))
+		return DROP_ISOLATED;
+	if (unlikely(!vlan_set_has(&out->vlan.carries, f->tci & TCI_VID)))
+		return flood(p, i, rec);
+	if (unlikely(out->is_host) && !is_for_host(out, f)) {
+		note(rec, f, STAGE_HOST, "not for the host's address on this network");
+		return DROP_HOST_ONLY;
+	}
+	f->out = slot;
+	append(p->w, slot, i);
+	return DROP_NONE;
+}
+
+/* What the output itself refuses before tx sees the frame. */
+INLINE enum drop police_output(const struct pass *p, const struct fabric_port *out, const struct frame *f)
+{
+	uint32_t payload = f->off.gso_type ? gso_mtu_bytes(f) : f->len - ETH_HEADER;
+	uint32_t inner_tag = f->etype == ETYPE_8021Q || f->etype == ETYPE_8021AD ? TAG_BYTES : 0;
+
+	if (unlikely(payload > out->mtu + inner_tag))
+		return DROP_TOO_BIG;
+	if (unlikely(out->police != NULL) && !rate_take(&out->police->tx, 8ULL * f->len, p->w->now_ns))
+		return DROP_RATE;
+	return DROP_NONE;
+}
+
+/* A frame that its only output refused is dropped; a copy among others waits for stage 4. */
+static void refuse(struct pass *p, const struct tx_frame *t, uint16_t slot)
+{
+	struct vec *v = &p->w->vec;
+	unsigned i = (unsigned)(t->f - v->f);
+
+	if (v->f[i].out != OUT_FLOOD)
+		v->f[i].drop = t->drop;
+	else if (p->n_late < LATE_MAX)
+		p->late[p->n_late++] = (struct late){(uint8_t)i, t->drop, slot};
+	else
+		count(&p->fab->port[slot].port->counters[p->w->worker].tx_lost, 1);
+}
+
+/* Stage 3 for one output. */
+INLINE void send_list(struct pass *p, uint16_t slot, struct recorder *rec)
+{
+	struct forwarder *w = p->w;
+	struct out_list *o = &w->out[slot];
+	const struct fabric_port *out = &p->fab->port[slot];
+	struct port_counters *c = &out->port->counters[w->worker];
+	struct tx_frame *tx = w->tx;
+	uint64_t frames = 0, bytes = 0;
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < o->n; k++) {
+		const struct frame *f = &w->vec.f[o->frame[k]];
+		struct tx_frame *t = &tx[n];
+
+		t->f = f;
+		t->tag = vlan_egress(&out->vlan, f);
+		t->drop = (uint8_t)police_output(p, out, f);
+		t->frames = 1;
+		t->bytes = f->len + (t->tag.tpid ? TAG_BYTES : 0);
+		if (unlikely(t->drop)) {
+			refuse(p, t, slot);
+			if (rec)
+				recorder_output(rec, t, slot);
+			continue;
+		}
+		n++;
+	}
+	o->n = 0;
+	if (n)
+		out->port->ops->tx(out->port, w->worker, w->scratch, tx, n);
+	for (unsigned k = 0; k < n; k++) {
+		if (unlikely(tx[k].drop)) {
+			refuse(p, &tx[k], slot);
+		} else {
+			w->vec.f[tx[k].f - w->vec.f].taken = 1;
+			frames += tx[k].frames;
+			bytes += tx[k].bytes;
+		}
+		if (rec)
+			recorder_output(rec, &tx[k], slot);
+	}
+	count(&c->tx_frames, frames);
+	count(&c->tx_bytes, bytes);
+}
+
+/* Copies that failed: lost where others took the frame, else the reason why it was dropped. */
+static void settle_late(struct pass *p)
+{
+	struct vec *v = &p->w->vec;
+
+	for (unsigned k = 0; k < p->n_late; k++) {
+		struct frame *f = &v->f[p->late[k].frame];
+
+		if (f->taken)
+			count(&p->fab->port[p->late[k].slot].port->counters[p->w->worker].tx_lost, 1);
+		else if (!f->drop)
+			f->drop = p->late[k].drop;
+	}
+}
+
+/* Stage 4. */
+INLINE void account(struct pass *p)
+{
+	const struct vec *v = &p->w->vec;
+	struct port_counters *c = &p->in->port->counters[p->w->worker];
+	unsigned forwarded = 0, local = 0;
+
+	if (unlikely(p->n_late))
+		settle_late(p);
+	for (unsigned i = 0; i < v->n; i++) {
+		const struct frame *f = &v->f[i];
+
+		if (unlikely(f->drop))
+			count(&c->drops[f->drop], 1);
+		else if (unlikely(f->out == OUT_LOCAL))
+			local++;
+		else
+			forwarded++;
+	}
+	count(&c->rx_frames, v->n);
+	count(&c->rx_bytes, p->rx_bytes);
+	count(&c->forwarded, forwarded);
+	if (unlikely(local))
+		count(&c->local, local);
+}
+
+INLINE void forward_vec(struct pass *p, struct recorder *rec)
+{
+	struct forwarder *w = p->w;
+	struct vec *v = &w->vec;
+
+	for (unsigned i = 0; i < v->n; i++) {
+		v->f[i].in = p->in_slot;
+		v->f[i].taken = 0;
+		v->f[i].drop = (uint8_t)admit(p, i, rec);
+	}
+	for (unsigned i = 0; i < v->n; i++)
+		if (!v->f[i].drop && v->f[i].out != OUT_LOCAL)
+			v->f[i].drop = (uint8_t)choose(p, i, rec);
+	for (unsigned k = 0; k < w->n_touched; k++)
+		send_list(p, w->touched[k], rec);
+	w->n_touched = 0;
+	account(p);
+}
+
+void forward(struct forwarder *w, const struct fabric *fab, uint16_t in)
+{
+	struct pass *p = w->pass;
+	struct recorder *rec = RECORDER_ON(recorder_get(w->recorder));
+
+	p->w = w;
+	p->fab = fab;
+	p->in = &fab->port[in];
+	p->in_slot = in;
+	p->now_s = (uint32_t)(w->now_ns / 1000000000);
+	p->n_late = 0;
+	p->rx_bytes = 0;
+	if (!unlikely(rec)) {
+		forward_vec(p, NULL);
+		return;
+	}
+	recorder_begin(rec, fab, &w->vec);
+	forward_vec(p, rec);
+	recorder_end(rec, &w->vec);
+}
+
+void forward_loop_probe(uint8_t frame[static ETH_MIN], uint64_t nonce, uint16_t slot)
+{
+	struct mac own = fabric_gateway_mac(0);
+
+	memset(frame, 0, ETH_MIN);
+	memcpy(frame, probe_mac, 6);
+	memcpy(frame + 6, own.b, 6);
+	frame[12] = ETYPE_LOOP_PROBE >> 8;
+	frame[13] = ETYPE_LOOP_PROBE & 0xff;
+	memcpy(frame + ETH_HEADER, "vfab", 4);
+	memcpy(frame + PROBE_NONCE, &nonce, 8);
+	frame[PROBE_SLOT] = (uint8_t)(slot >> 8);
+	frame[PROBE_SLOT + 1] = (uint8_t)slot;
+}
+
+struct forwarder *forwarder_create(unsigned worker)
+{
+	struct forwarder *w = NULL;
+
+	if (posix_memalign((void **)&w, 64, sizeof(*w)) != 0)
+		return NULL;
+	memset(w, 0, sizeof(*w));
+	w->worker = worker;
+	w->scratch = calloc(1, sizeof(*w->scratch));
+	w->out = calloc(SLOT_MAX, sizeof(*w->out));
+	w->pass = calloc(1, sizeof(*w->pass));
+	w->recorder = recorder_create(worker);
+	if (!w->scratch || scratch_init(w->scratch) < 0) {
+		free(w->scratch);
+		w->scratch = NULL;
+	}
+	if (!w->scratch || !w->out || !w->pass || !w->recorder) {
+		forwarder_destroy(w);
+		return NULL;
+	}
+	return w;
+}
+
+void forwarder_destroy(struct forwarder *w)
+{
+	if (!w)
+		return;
+	if (w->scratch)
+		scratch_fini(w->scratch);
+	free(w->scratch);
+	free(w->out);
+	free(w->pass);
+	recorder_destroy(w->recorder);
+	free(w);
+}
