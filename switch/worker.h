@@ -23,8 +23,9 @@ void worker_stop(struct worker *w); /* joins it; NULL is fine */
 
 /* Control thread: the worker looks at the published fabric again (new queues, new watches). */
 void worker_wake(struct worker *w);
-/* Control thread: the worker no longer sleeps on these descriptors; call before they are closed. */
-void worker_forget(struct worker *w, const struct port *p);
+/* Control thread: the worker no longer sleeps on this descriptor; call before it is closed (the broker holds
+ * another of the same file, so closing alone would not end the watch). */
+void worker_forget(struct worker *w, int fd);
 
 struct forwarder *worker_forwarder(struct worker *w);
 

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * worker: the loop of one data thread.
+ *
+ *        .-> poll each hot queue: rx, forward, rx_done
+ *        |     a queue that gave nothing for IDLE_NS is armed; when that finds nothing either it is cold
+ *        |   ask epoll about cold queues, from time to time
+ *        '---+ no queue is hot: offline for RCU, sleep in epoll
+ *
+ * A new fabric is seen by its address at the top of a turn; the queues are then listed anew.  The
+ * control thread wakes a sleeping worker through an eventfd.
+ */
+#include "switch/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "switch/base/log.h"
+#include "switch/base/loop.h"
+#include "switch/base/rcu.h"
+
+enum {
+	IDLE_NS = 20000,       /* a queue is polled this long after its last frame */
+	LOOK_TURNS = 16,       /* turns between two looks at the cold queues */
+	EVENTS = 64,
+};
+
+#define WAKE_DATA UINT64_MAX
+
+struct hot {
+	uint16_t slot, queue;
+	uint64_t last_ns; /* when it last gave a frame */
+};
+
+struct worker {
+	pthread_t thread;
+	unsigned index;
+	int epfd, wakefd;
+	_Atomic bool stop;
+	struct fabric *const *published;
+	const struct fabric *fab;
+	uint64_t generation;
+	struct forwarder *fwd;
+	struct hot *hot;
+	unsigned n_hot, max_hot;
+};
+
+struct forwarder *worker_forwarder(struct worker *w)
+{
+	return w->fwd;
+}
+
+static bool is_hot(const struct worker *w, uint16_t slot, uint16_t queue)
+{
+	for (unsigned i = 0; i < w->n_hot; i++)
+		if (w->hot[i].slot == slot && w->hot[i].queue == queue)
+			return true;
+	return false;
+}
+
+static void heat(struct worker *w, uint16_t slot, uint16_t queue, uint64_t now_ns)
+{
+	if (w->n_hot < w->max_hot && !is_hot(w, slot, queue))
+		w->hot[w->n_hot++] = (struct hot){slot, queue, now_ns};
+}
+
+/* A new fabric: watch every queue of ours (again), and poll each once, since frames may have come before. */
+static void take_fabric(struct worker *w, const struct fabric *fab)
+{
+	unsigned n = fab->n_rxq[w->index];
+
+	w->fab = fab;
+	w->generation = fab->generation;
+	w->n_hot = 0;
+	if (n > w->max_hot) {
+		struct hot *hot = realloc(w->hot, n * sizeof(*hot));
+
+		if (!hot) {
+			log_limited(LOG_LEVEL_ERR, "worker %u: no memory for %u queues", w->index, n);
+			n = w->max_hot;
+		} else {
+			w->hot = hot;
+			w->max_hot = n;
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const struct fabric_rxq *q = &fab->rxq[w->index][i];
+		int fd = atomic_load_explicit(&fab->port[q->slot].port->fd[q->queue], memory_order_acquire);
+		struct epoll_event ev = {.events = EPOLLIN, .data.u64 = (uint64_t)q->slot << 16 | q->queue};
+
+		if (fd < 0)
+			continue;
+		if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) < 0 && errno != EEXIST)
+			log_limited(LOG_LEVEL_WARN, "port %s: cannot be watched: %s", fab->port[q->slot].port->name,
+				    strerror(errno));
+		heat(w, q->slot, q->queue, w->fwd->now_ns);
+	}
+}
+
+/* Polls one hot queue; false when it has cooled down. */
+static bool poll_queue(struct worker *w, struct hot *h)
+{
+	struct port *p = w->fab->port[h->slot].port;
+	struct forwarder *fwd = w->fwd;
+
+	if (p->ops->rx(p, h->queue, fwd->scratch, &fwd->vec, VEC_SIZE) > 0) {
+		forward(fwd, w->fab, h->slot);
+		if (p->ops->rx_done)
+			p->ops->rx_done(p, h->queue);
+		h->last_ns = fwd->now_ns;
+		return true;
+	}
+	if (w->fab->idle_poll || fwd->now_ns - h->last_ns < IDLE_NS)
+		return true;
+	return p->ops->arm && !p->ops->arm(p, h->queue);
+}
+
+static void poll_hot(struct worker *w)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < w->n_hot; i++)
+		if (poll_queue(w, &w->hot[i]))
+			w->hot[kept++] = w->hot[i];
+	w->n_hot = kept;
+}
+
+/* The queue that an event names, if this fabric still gives it to us. */
+static void on_event(struct worker *w, const struct epoll_event *ev)
+{
+	uint16_t slot = (uint16_t)(ev->data.u64 >> 16), queue = (uint16_t)ev->data.u64;
+	const struct port *p;
+	int fd;
+
+	if (ev->data.u64 == WAKE_DATA) {
+		uint64_t n;
+
+		if (read(w->wakefd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+			log_limited(LOG_LEVEL_ERR, "worker %u: wake: %s", w->index, strerror(errno));
+		return;
+	}
+	if (slot >= w->fab->n_slots || !w->fab->port[slot].port)
+		return;
+	p = w->fab->port[slot].port;
+	fd = queue < PORT_QUEUES_MAX ? atomic_load_explicit(&p->fd[queue], memory_order_acquire) : -1;
+	/* A device that is gone would wake us for ever; the control thread hears of it from the broker. */
+	if (ev->events & (EPOLLERR | EPOLLHUP) && fd >= 0)
+		epoll_ctl(w->epfd, EPOLL_CTL_DEL, fd, NULL);
+	heat(w, slot, queue, w->fwd->now_ns);
+}
+
+/* Looks at cold queues; sleeps when nothing is hot. */
+static void look(struct worker *w)
+{
+	struct epoll_event ev[EVENTS];
+	bool sleeps = w->n_hot == 0;
+	int n;
+
+	if (sleeps)
+		rcu_offline();
+	n = epoll_wait(w->epfd, ev, EVENTS, sleeps ? -1 : 0);
+	if (sleeps)
+		rcu_online();
+	w->fwd->now_ns = clock_ns();
+	/* While it slept the fabric may have been replaced and freed: its address is only compared after
+	 * take_fabric() has seen the published one. */
+	if (rcu_get(w->published) != w->fab)
+		return;
+	for (int i = 0; i < n; i++)
+		on_event(w, &ev[i]);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	unsigned turn = 0;
+
+	rcu_thread_start();
+	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
+		const struct fabric *fab = rcu_get(w->published);
+
+		w->fwd->now_ns = clock_ns();
+		if (fab && (fab != w->fab || fab->generation != w->generation))
+			take_fabric(w, fab);
+		if (fab)
+			poll_hot(w);
+		rcu_quiet();
+		if (w->n_hot == 0 || ++turn % LOOK_TURNS == 0)
+			look(w);
+	}
+	rcu_thread_stop();
+	return NULL;
+}
+
+static void bind_cpu(const struct worker *w, int cpu)
+{
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((unsigned)cpu, &set);
+	if (pthread_setaffinity_np(w->thread, sizeof(set), &set) != 0)
+		log_warn("worker %u: cannot run on CPU %d; it runs on any", w->index, cpu);
+}
+
+struct worker *worker_start(unsigned index, int cpu, struct fabric *const *fabric)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = WAKE_DATA};
+	char name[16];
+	int error;
+
+	if (!w)
+		return NULL;
+	w->index = index;
+	w->published = fabric;
+	w->wakefd = -1;
+	w->epfd = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epfd < 0)
+		goto err;
+	w->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->wakefd < 0 || epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wakefd, &ev) < 0)
+		goto err;
+	w->fwd = forwarder_create(index);
+	if (!w->fwd)
+		goto err;
+	w->fwd->now_ns = clock_ns();
+	error = pthread_create(&w->thread, NULL, worker_main, w);
+	if (error) {
+		errno = error;
+		goto err;
+	}
+	snprintf(name, sizeof(name), "worker %u", index);
+	pthread_setname_np(w->thread, name);
+	bind_cpu(w, cpu);
+	return w;
+err:
+	error = errno;
+	forwarder_destroy(w->fwd);
+	if (w->wakefd >= 0)
+		close(w->wakefd);
+	if (w->epfd >= 0)
+		close(w->epfd);
+	free(w);
+	errno = error ? error : ENOMEM;
+	return NULL;
+}
+
+void worker_wake(struct worker *w)
+{
+	uint64_t one = 1;
+
+	if (write(w->wakefd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_limited(LOG_LEVEL_ERR, "worker %u: wake: %s", w->index, strerror(errno));
+}
+
+void worker_forget(struct worker *w, int fd)
+{
+	epoll_ctl(w->epfd, EPOLL_CTL_DEL, fd, NULL); /* ENOENT: it was another worker's */
+}
+
+void worker_stop(struct worker *w)
+{
+	if (!w)
+		return;
+	atomic_store_explicit(&w->stop, true, memory_order_release);
+	worker_wake(w);
+	pthread_join(w->thread, NULL);
+	forwarder_destroy(w->fwd);
+	close(w->wakefd);
+	close(w->epfd);
+	free(w->hot);
+	free(w);
+}
