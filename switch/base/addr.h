@@ -30,6 +30,7 @@ const char *mac_text(const struct mac *mac, char buf[static MAC_TEXT]);
 bool mac_is_zero(const struct mac *mac);
 bool mac_is_group(const struct mac *mac);
 
+/* 10.0.0.1 or fd00::1; an IPv4 address in the clothes of IPv6 (::ffff:10.0.0.1) is refused. */
 bool ip_parse(const char *text, struct ip *ip);
 const char *ip_text(const struct ip *ip, char buf[static IP_TEXT]);
 bool ip_is_v4(const struct ip *ip);
@@ -40,7 +41,7 @@ bool prefix_parse(const char *text, struct prefix *p);
 const char *prefix_text(const struct prefix *p, char buf[static PREFIX_TEXT]);
 bool prefix_holds(const struct prefix *p, const struct ip *ip);
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
-/* The network's first host address: 10.0.0.0/24 -> 10.0.0.1. */
+/* The network's first host address: 10.0.0.0/24 -> 10.0.0.1; its lowest one when it has two or one (RFC 3021). */
 struct ip prefix_first(const struct prefix *p);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* csum: the Internet checksum (RFC 1071), whole and by difference (RFC 1624). */
+/*
+ * csum: the Internet checksum (RFC 1071).  A field is taken out of a checksum and another put in
+ * (RFC 1624) by adding to (uint16_t)~checksum the complement of the old words and the new ones.
+ */
 #ifndef VFAB_BASE_CSUM_H
 #define VFAB_BASE_CSUM_H
 

@@ -4,6 +4,8 @@
  *
  * The producer reserves, fills and commits; a record is contiguous and 8-byte aligned.  When there is no
  * room the reservation fails and ring->lost counts it: the producer never waits.
+ *
+ * Limits.  A record has at most size / 2 - 8 bytes, so that it fits into an empty ring wherever that begins.
  */
 #ifndef VFAB_BASE_RING_H
 #define VFAB_BASE_RING_H

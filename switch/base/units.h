@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Each is false on bad text, overflow or trailing bytes, and leaves *out alone then. */
+/* Each is false on bad text, overflow or trailing bytes, and leaves *out alone then.  Units in either case. */
 bool units_number(const char *text, uint64_t min, uint64_t max, uint64_t *out); /* 0-9 only */
 bool units_duration_ms(const char *text, uint64_t *out); /* 500ms 5s 5m 2h 1d; a bare number is seconds */
-bool units_bits(const char *text, uint64_t *out);        /* 10mbit 1gbit 512kbit 100bit, bits a second, decimal */
-bool units_bytes(const char *text, uint64_t *out);       /* 64K 256M 1G, binary */
+bool units_bits(const char *text, uint64_t *out);        /* 10mbit 1gbit 512kbit 100bit, decimal; bare: bits */
+bool units_bytes(const char *text, uint64_t *out);       /* 64K 256M 1G 1T, binary; bare: bytes */
 
 enum { UNITS_TEXT = 24 };
 const char *units_duration_text(uint64_t ms, char buf[static UNITS_TEXT]); /* shortest form that parses back */
