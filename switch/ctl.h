@@ -3,15 +3,18 @@
  * ctl: the control socket.  ONE table of {verb, handler, help}.
  *
  * Protocol.  A client sends one JSON object on a line, {"verb": "port.ls", ...}, descriptors attached to it; the switch answers one
- * object on a line and closes unless the verb streams.
+ * object on a line and closes unless the verb streams.  A half-closed client still gets its answer.
  *   answer     {"ok": true, "result": ...}
  *   refusal    {"ok": false, "status": 1|2|65, "error": TEXT, "object": O, "path": P, "line": L, "column": C}
- *   stream     {"ok": true, "stream": true}, then one object a line until either side closes
+ *              the last four only where they are known
+ *   stream     {"ok": true, "stream": true}, then one object a line until either side closes; a client that half-closes
+ *              a stream is leaving: it gets what is queued and a last object where the verb has one
  *
  * Verbs (arguments are members of the request beside "verb"; ? optional):
+ *   help                             -> [{verb, help}]
  *   version                          -> {version, pid, generation, crashes, started_ms}
- *   conf.merge  how text             -> {changes: [{kind, object, name, what}]}   how: add set del (conf.h); text is a
- *                                       fragment of the file, as JSON or YAML
+ *   conf.merge  how text may_wait?   -> {changes: [{kind, object, name, what}]}   how: add set del (conf.h); text is a
+ *                                       fragment of the file, as JSON or YAML; may_wait: missing namespaces are waited for
  *   conf.apply  text confirm_s?      -> {changes}      replaces the whole; goes back after confirm_s unless confirmed
  *   conf.diff   text                 -> {changes}
  *   conf.show                        -> {text}
@@ -22,7 +25,8 @@
  *   mac.flush   network? port?       -> {flushed}      learned entries
  *   drops       port?                -> [{port, reason, frames, text}]
  *   stats                            -> [{port, state, rx{}, tx{}, forwarded, local, drops}]
- *   events      since_ms? follow?    -> [{time, kind, object, text}], or a stream of them
+ *   events      since_ms? follow?    -> [{time, kind, object, text}], or a stream of them; since_ms: no older than that, by
+ *                                       default all that are kept, or with follow only new ones
  *   trace       filter? sees_tag? port? count? drops?         streams the objects of INTERFACE
  *   capture     port dir? filter? sees_tag? count? snaplen?   with a descriptor; streams {frames, lost} once a second and
  *                                                             at the end, which comes with count or when the client leaves
@@ -37,15 +41,22 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "switch/conf.h"
 
 enum {
-	CTL_CLIENTS_MAX = 1024,
+	CTL_CLIENTS_MAX = 1280,             /* above it the oldest without a whole request goes */
+	CTL_STREAMS_MAX = 1024,             /* of them: streams */
 	CTL_REQUEST_MAX = 3 * CONF_TEXT_MAX, /* a file as a JSON string, escapes included */
-	CTL_REQUEST_MS = 10000,
-	CTL_QUEUE_MAX = 8 << 20,            /* bytes of answer that wait for a slow reader */
+	CTL_REQUEST_MS = 10000,             /* for the whole request; for each piece of an answer to be read */
+	CTL_QUEUE_MAX = 32 << 20,           /* bytes of one answer; 65536 MACs with the longest names need 15 MiB */
+	CTL_STREAM_QUEUE_MAX = 256 << 10,   /* bytes of a stream that wait for a slow reader */
+	CTL_MEMORY_MAX = 64 << 20,          /* bytes of all requests and answers; above it the largest holder goes */
+	CTL_STREAM_MEMORY_MAX = 64 << 20,   /* bytes of all streams; above it objects are dropped */
 	CTL_FDS_MAX = 4,
+	CTL_TIME_TEXT = 32,
 };
 
 struct daemon;   /* switch/daemon.h */
@@ -53,32 +64,58 @@ struct ctl;
 struct client;   /* one connection */
 
 struct ctl *ctl_create(struct daemon *d, int listen_fd); /* takes listen_fd; NULL with errno */
-void ctl_destroy(struct ctl *c);
+void ctl_destroy(struct ctl *c);                         /* NULL is fine; closes every client */
 
-/* For handlers.  Each answer is given once; result is stolen. */
+/* For handlers.  A handler gives one answer, or begins a stream, before it returns; result is stolen (NULL: no memory). */
 void ctl_answer(struct client *cl, json_t *result);
 void ctl_refuse(struct client *cl, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void ctl_refuse_conf(struct client *cl, int status, const struct conf_error *err);
 
-/* Streams.  on_close is called once when the client goes.  ctl_stream_send steals obj; false: the client was too slow
- * and the object was dropped. */
-void ctl_stream_begin(struct client *cl, void (*on_close)(void *arg), void *arg);
+/*
+ * Streams.  False: too many of them, refused.  A client stays valid until on_close, which is called exactly once: when the client
+ * goes or half-closes, after ctl_stream_end(), or from ctl_destroy(); never from inside the functions here.  In on_close a
+ * last object may still be sent.  ctl_stream_send steals obj, ctl_stream_line copies n bytes of one JSON object without
+ * newline; false: the client was too slow and the object was dropped.
+ */
+bool ctl_stream_begin(struct client *cl, void (*on_close)(void *arg), void *arg);
 bool ctl_stream_send(struct client *cl, json_t *obj);
-void ctl_stream_end(struct client *cl); /* flushes and closes */
+bool ctl_stream_line(struct client *cl, const char *line, size_t n);
+void ctl_stream_end(struct client *cl); /* what is queued is sent, then it closes */
 
-/* The verb's own entry points, in show.c and capture.c; req is borrowed. */
+/* A JSON string of any bytes: what is not UTF-8 becomes "?".  NULL without memory. */
+json_t *ctl_text(const char *text);
+/* Milliseconds since 1970 as RFC 3339, UTC.  (gmtime_r would open /etc/localtime, which the sandbox kills for.) */
+const char *ctl_time(uint64_t ms, char buf[static CTL_TIME_TEXT]);
+uint64_t ctl_started_ms(const struct ctl *c); /* wall clock */
+
+/* The verb's own entry points; req is borrowed, its members are of the types in the table. */
 typedef void (*ctl_handler)(struct daemon *d, struct client *cl, const json_t *req);
+/* ctl_conf.c */
+void ctl_conf_merge(struct daemon *d, struct client *cl, const json_t *req);
+void ctl_conf_apply(struct daemon *d, struct client *cl, const json_t *req);
+void ctl_conf_diff(struct daemon *d, struct client *cl, const json_t *req);
+void ctl_conf_show(struct daemon *d, struct client *cl, const json_t *req);
+void ctl_conf_save(struct daemon *d, struct client *cl, const json_t *req);
+void ctl_conf_confirm(struct daemon *d, struct client *cl, const json_t *req);
+/* show.c */
 void show_ports(struct daemon *d, struct client *cl, const json_t *req);
 void show_networks(struct daemon *d, struct client *cl, const json_t *req);
-void show_macs(struct daemon *d, struct client *cl, const json_t *req);
 void show_drops(struct daemon *d, struct client *cl, const json_t *req);
 void show_stats(struct daemon *d, struct client *cl, const json_t *req);
-void show_events(struct daemon *d, struct client *cl, const json_t *req);
 void show_version(struct daemon *d, struct client *cl, const json_t *req);
+/* show_mac.c */
+void show_macs(struct daemon *d, struct client *cl, const json_t *req);
+void show_mac_flush(struct daemon *d, struct client *cl, const json_t *req);
+/* show_event.c */
+void show_events(struct daemon *d, struct client *cl, const json_t *req);
+/* watch.c */
 void watch_trace(struct daemon *d, struct client *cl, const json_t *req);
 void watch_capture(struct daemon *d, struct client *cl, const json_t *req);
 
 /* A descriptor that came with the request, or -1; it becomes the caller's. */
 int ctl_take_fd(struct client *cl);
+
+/* SIGHUP: replaces the configuration with text, or logs and records the error and leaves the fabric as it is. */
+void ctl_reload(struct daemon *d, const char *text, size_t bytes);
 
 #endif
