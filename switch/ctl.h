@@ -47,37 +47,41 @@
 #include "switch/conf.h"
 
 enum {
-	CTL_CLIENTS_MAX = 1280,             /* above it the oldest without a whole request goes */
-	CTL_STREAMS_MAX = 1024,             /* of them: streams */
+	CTL_CLIENTS_MAX = 1280,		     /* above it the oldest without a whole request goes */
+	CTL_STREAMS_MAX = 1024,		     /* of them: streams */
 	CTL_REQUEST_MAX = 3 * CONF_TEXT_MAX, /* a file as a JSON string, escapes included */
-	CTL_REQUEST_MS = 10000,             /* for the whole request; for each piece of an answer to be read */
-	CTL_QUEUE_MAX = 32 << 20,           /* bytes of one answer; 65536 MACs with the longest names need 15 MiB */
-	CTL_STREAM_QUEUE_MAX = 256 << 10,   /* bytes of a stream that wait for a slow reader */
-	CTL_MEMORY_MAX = 64 << 20,          /* bytes of all requests and answers; above it the largest holder goes */
-	CTL_STREAM_MEMORY_MAX = 64 << 20,   /* bytes of all streams; above it objects are dropped */
+	CTL_REQUEST_MS = 10000, /* for the whole request; for each piece of an answer to be read */
+	CTL_QUEUE_MAX =
+		32 << 20, /* bytes of one answer; 65536 MACs with the longest names need 15 MiB */
+	CTL_STREAM_QUEUE_MAX = 256 << 10, /* bytes of a stream that wait for a slow reader */
+	CTL_MEMORY_MAX =
+		64 << 20, /* bytes of all requests and answers; above it the largest holder goes */
+	CTL_STREAM_MEMORY_MAX = 64 << 20, /* bytes of all streams; above it objects are dropped */
 	CTL_FDS_MAX = 4,
 	CTL_TIME_TEXT = 32,
 };
 
-struct daemon;   /* switch/daemon.h */
+struct daemon; /* switch/daemon.h */
 struct ctl;
-struct client;   /* one connection */
+struct client; /* one connection */
 
 struct ctl *ctl_create(struct daemon *d, int listen_fd); /* takes listen_fd; NULL with errno */
-void ctl_destroy(struct ctl *c);                         /* NULL is fine; closes every client */
+void ctl_destroy(struct ctl *c);			 /* NULL is fine; closes every client */
 
 /* For handlers.  A handler gives one answer, or begins a stream, before it returns; result is stolen (NULL: no memory). */
 void ctl_answer(struct client *cl, json_t *result);
-void ctl_refuse(struct client *cl, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void ctl_refuse(struct client *cl, int status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void ctl_refuse_conf(struct client *cl, int status, const struct conf_error *err);
 
 /*
- * Streams.  False: too many of them, refused.  A client stays valid until on_close, which is called exactly once: when the client
- * goes or half-closes, after ctl_stream_end(), or from ctl_destroy(); never from inside the functions here.  In on_close a
- * last object may still be sent.  ctl_stream_send steals obj, ctl_stream_line copies n bytes of one JSON object without
- * newline; false: the client was too slow and the object was dropped.
+ * Streams; over CTL_STREAMS_MAX the client is refused and closed.  A client stays valid until
+ * on_close, which is called exactly once: when the client goes or half-closes, after
+ * ctl_stream_end(), or from ctl_destroy(); never from inside the functions here.  In on_close a
+ * last object may still be sent.  ctl_stream_send steals obj, ctl_stream_line copies n bytes of one
+ * JSON object without newline; false: the client was too slow and the object was dropped.
  */
-bool ctl_stream_begin(struct client *cl, void (*on_close)(void *arg), void *arg);
+void ctl_stream_begin(struct client *cl, void (*on_close)(void *arg), void *arg);
 bool ctl_stream_send(struct client *cl, json_t *obj);
 bool ctl_stream_line(struct client *cl, const char *line, size_t n);
 void ctl_stream_end(struct client *cl); /* what is queued is sent, then it closes */
