@@ -122,7 +122,7 @@ static struct port *port_of(struct daemon *d, const char *name)
 	return NULL;
 }
 
-static void port_free(struct port *p)
+void apply_port_free(struct port *p)
 {
 	if (!p)
 		return;
@@ -174,7 +174,7 @@ static int open_port(struct attempt *a, struct want *w)
 	rc = broker_tap_open(&w->spec, &answer, fds);
 	if (rc < 0) {
 		state_slot_put(a->d->state, p->slot);
-		port_free(p);
+		apply_port_free(p);
 		return fail(a, rc, w->spec.port, *answer.text ? answer.text : strerror(-rc));
 	}
 	take_answer(p, &answer, fds);
@@ -226,7 +226,7 @@ static void close_port(struct daemon *d, struct port *p, bool keeps_slot)
 	broker_tap_close(p->name);
 	if (!keeps_slot)
 		state_slot_put(d->state, p->slot);
-	port_free(p);
+	apply_port_free(p);
 }
 
 static bool is_of_slot(const struct fdb_entry *e, void *arg)

@@ -20,6 +20,7 @@ struct daemon {
 	struct port *port[SLOT_MAX];     /* every open or waiting port by slot */
 	struct worker *worker[WORKERS_MAX];
 	unsigned n_workers;
+	uint64_t mac_limited[SLOT_MAX / 64]; /* slots whose mac_limit event was told */
 	struct ctl *ctl;
 	/* apply --confirm: what to go back to, and when. */
 	struct conf *confirm_conf;

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * switch: the life of the unprivileged process.
+ *
+ * main.c calls switch_run() after exec.  In order: map the state region, enter the sandbox, parse the text that the
+ * broker gave, open its ports (the broker hands back what it kept), listen.  The control thread then serves clients,
+ * notices of the broker and a tick; workers (worker.c) move the frames.
+ */
+#include "switch/switch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "switch/apply.h"
+#include "switch/base/log.h"
+#include "switch/broker.h"
+#include "switch/ctl.h"
+#include "switch/ctl_conf.h"
+#include "switch/daemon.h"
+#include "switch/guard_loop.h"
+#include "switch/sandbox.h"
+
+enum { TICK_MS = 250, AGE_MS = 1000, STATUS_BAD_DATA = 65 };
+
+struct run {
+	struct daemon d;
+	struct guard_loop *guard_loop;
+	uint64_t aged_ms;
+	int status;
+};
+
+/* The whole text behind fd, NUL-terminated, malloc'd; *bytes its length.  NULL when it is too long or cannot be read. */
+static char *read_text(int fd, size_t *bytes)
+{
+	char *text = malloc(CONF_TEXT_MAX + 2);
+	size_t n = 0;
+	ssize_t got = 1;
+
+	while (text && got > 0 && n <= CONF_TEXT_MAX) {
+		got = pread(fd, text + n, CONF_TEXT_MAX + 1 - n, (off_t)n);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	if (!text || got < 0 || n > CONF_TEXT_MAX) {
+		free(text);
+		return NULL;
+	}
+	text[n] = '\0';
+	*bytes = n;
+	return text;
+}
+
+/* MAC limits that workers met since the last tick: one event each, again only after the port was below it. */
+static void tell_mac_limits(struct daemon *d)
+{
+	for (unsigned word = 0; word < SLOT_MAX / 64; word++) {
+		uint64_t bits = 0;
+
+		for (unsigned i = 0; i < d->n_workers; i++) {
+			uint64_t *hits = &worker_forwarder(d->worker[i])->mac_limit_hits[word];
+
+			if (__atomic_load_n(hits, __ATOMIC_RELAXED))
+				bits |= __atomic_exchange_n(hits, 0, __ATOMIC_ACQUIRE);
+		}
+		for (uint64_t fresh = bits & ~d->mac_limited[word]; fresh; fresh &= fresh - 1) {
+			unsigned slot = word * 64 + (unsigned)__builtin_ctzll(fresh);
+			char object[EVENT_OBJECT_SIZE];
+
+			if (!d->port[slot])
+				continue;
+			snprintf(object, sizeof(object), "port %s", d->port[slot]->name);
+			state_event(d->state, "mac_limit", object, "has learned %u addresses, its limit; more are not learned",
+				    atomic_load(&d->fdb->port_count[slot]));
+		}
+		d->mac_limited[word] |= bits;
+		for (uint64_t old = d->mac_limited[word] & ~bits; old; old &= old - 1) {
+			unsigned slot = word * 64 + (unsigned)__builtin_ctzll(old);
+
+			if (atomic_load(&d->fdb->port_count[slot]) < atomic_load(&d->fdb->port_limit[slot]))
+				d->mac_limited[word] &= ~(1ULL << (slot & 63));
+		}
+	}
+}
+
+static void on_tick(void *arg, uint32_t events)
+{
+	struct run *r = arg;
+	uint64_t now_ms = clock_ms();
+
+	(void)events;
+	guard_loop_tick(r->guard_loop, &r->d, now_ms);
+	tell_mac_limits(&r->d);
+	if (now_ms - r->aged_ms >= AGE_MS && r->d.fabric) {
+		fdb_age(r->d.fdb, r->d.fabric->ageing_s, (uint32_t)(now_ms / 1000));
+		r->aged_ms = now_ms;
+	}
+	loop_after(r->d.loop, TICK_MS, on_tick, r);
+}
+
+static void on_reload(struct run *r, int fd)
+{
+	size_t bytes;
+	char *text = read_text(fd, &bytes);
+
+	if (text)
+		ctl_reload(&r->d, text, bytes);
+	else
+		log_err("reload: the file is longer than %d bytes or cannot be read", CONF_TEXT_MAX);
+	free(text);
+}
+
+static void on_notice(void *arg, uint32_t events)
+{
+	struct run *r = arg;
+	struct broker_notice n;
+	int fds[PORT_QUEUES_MAX];
+	unsigned n_fds = 0;
+	int rc;
+
+	(void)events;
+	while ((rc = broker_notice_read(&n, fds, &n_fds)) == 0) {
+		if (n.kind == NOTICE_TAP) {
+			apply_tap_notice(&r->d, &n.tap, fds, n_fds);
+			continue;
+		}
+		if (n.kind == NOTICE_RELOAD && n_fds > 0)
+			on_reload(r, fds[0]);
+		else if (n.kind == NOTICE_STOP)
+			loop_stop(r->d.loop);
+		while (n_fds > 0)
+			close(fds[--n_fds]);
+	}
+	if (rc != -EAGAIN) {
+		log_err("the broker is gone: %s", strerror(-rc));
+		r->status = 1;
+		loop_stop(r->d.loop);
+	}
+}
+
+/* The first configuration, and after a restart the last one. */
+static int apply_first(struct daemon *d, const char *conf_name)
+{
+	struct conf_error err = {0};
+	struct conf *conf = conf_create();
+	size_t bytes = 0;
+	char *text = read_text(SWITCH_FD_CONF, &bytes);
+	int rc = -ENOMEM;
+
+	if (!text) {
+		snprintf(err.text, sizeof(err.text), "longer than %d bytes, or unreadable", CONF_TEXT_MAX);
+		rc = -EINVAL;
+	} else if (conf) {
+		rc = conf_merge(conf, text, bytes, CONF_ADD, &err);
+	}
+	free(text);
+	if (rc < 0)
+		conf_destroy(conf);
+	else
+		rc = apply_conf(d, conf, true, &err);
+	if (rc == 0)
+		return 0;
+	if (err.line)
+		log_err("%s:%d:%d: %s%s%s", conf_name, err.line, err.column, err.path, *err.path ? ": " : "", err.text);
+	else
+		log_err("%s: %s%s%s", conf_name, err.object, *err.object ? ": " : "", err.text);
+	return rc == -EINVAL ? STATUS_BAD_DATA : 1;
+}
+
+/* Learned entries whose port is not of this configuration went with apply's flush; slots of names that are gone follow. */
+static void drop_old_slots(struct daemon *d)
+{
+	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
+		if (*d->state->port_name[slot] && !d->port[slot])
+			state_slot_put(d->state, (uint16_t)slot);
+}
+
+static int open_state(struct daemon *d)
+{
+	uint64_t seed[2];
+	bool fresh;
+
+	d->state = state_map(SWITCH_FD_STATE, &fresh);
+	if (!d->state) {
+		log_err("state region: %s", strerror(errno));
+		return -1;
+	}
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed) ||
+	    getrandom(&d->state->loop_nonce, sizeof(d->state->loop_nonce), 0) != sizeof(d->state->loop_nonce)) {
+		log_err("no random numbers: %s", strerror(errno));
+		return -1;
+	}
+	d->fdb = fdb_create(&d->state->fdb, fresh, seed);
+	return d->fdb ? 0 : -1;
+}
+
+static void close_all(struct run *r)
+{
+	struct daemon *d = &r->d;
+
+	ctl_destroy(d->ctl);
+	for (unsigned i = 0; i < d->n_workers; i++)
+		worker_stop(d->worker[i]);
+	fabric_destroy(d->fabric);
+	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
+		apply_port_free(d->port[slot]);
+	conf_destroy(d->conf);
+	conf_destroy(d->confirm_conf);
+	guard_loop_destroy(r->guard_loop);
+	fdb_destroy(d->fdb);
+	state_unmap(d->state);
+	loop_destroy(d->loop);
+	free(r);
+}
+
+int switch_run(const char *conf_name)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	const char *step = "";
+	int status = 1, rc;
+
+	if (!r)
+		return 1;
+	signal(SIGPIPE, SIG_IGN);
+	r->d.loop = loop_create();
+	r->d.conf = conf_create();
+	r->guard_loop = guard_loop_create();
+	if (!r->d.loop || !r->d.conf || !r->guard_loop || open_state(&r->d) < 0)
+		goto out;
+	rc = sandbox_enter(&step);
+	if (rc < 0) {
+		log_err("sandbox: %s: %s", step, strerror(-rc));
+		goto out;
+	}
+	status = apply_first(&r->d, conf_name ? conf_name : "configuration");
+	if (status != 0)
+		goto out;
+	drop_old_slots(&r->d);
+	r->d.ctl = ctl_create(&r->d, SWITCH_FD_LISTEN);
+	if (!r->d.ctl || loop_add(r->d.loop, SWITCH_FD_NOTICE, EPOLLIN, on_notice, r) < 0 || broker_ready() < 0) {
+		log_err("control socket: %s", strerror(errno));
+		status = 1;
+		goto out;
+	}
+	on_tick(r, 0);
+	loop_run(r->d.loop);
+	status = r->status;
+out:
+	close_all(r);
+	return status;
+}
