@@ -1,13 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # vfab: one Makefile.  V=1 shows the commands; WERROR=0 relaxes; SAN=address,undefined or SAN=thread
-# builds with sanitizers in a directory of its own.
+# builds with sanitizers in a directory of its own.  `make help` lists the targets.
 
+comma   := ,
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SAN     ?=
 WERROR  ?= 1
 BUILD   := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
-comma   := ,
 
 CC      ?= cc
 CFLAGS  ?= -O2 -g
@@ -51,5 +52,106 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CFLAGS) $(FLAGS) -MMD -MP -c -o $@ $<
+
+# Everything but main() in two archives, so that a test links what it uses: the daemon with the doubles of
+# tests/lib, and the tools.
+lib_o  := $(daemon_o) $(patsubst %.c,%.o,$(wildcard tests/lib/*.c))
+ARCHIVES := $(BUILD)/libtools.a $(BUILD)/libvfab.a
+$(BUILD)/libvfab.a: $(addprefix $(BUILD)/,$(lib_o))
+$(BUILD)/libtools.a: $(addprefix $(BUILD)/,$(tools_o))
+$(ARCHIVES):
+	@rm -f $@
+	@echo "  AR    $@"
+	$(Q)ar rcs $@ $^
+
+# Tests: one cmocka binary for each module, one fuzz binary for each parser.  Without an engine (gcc 12 has
+# none) a fuzz target replays the files it is given; `make fuzz` builds with clang's.
+ENGINE ?=
+units  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+fuzzes := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+lints  := $(wildcard tests/lint/*.sh)
+# SCENARIOS="tests/scenario/a.sh ..." runs these only.
+SCENARIOS ?= $(wildcard tests/scenario/*.sh)
+RUN    := BUILD=$(BUILD) SAN=$(SAN) tests/run.sh
+
+$(units): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(fuzzes): $(BUILD)/%: $(BUILD)/%.o $(if $(ENGINE),,$(BUILD)/tests/fuzz/driver.o) $(ARCHIVES)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CFLAGS) $(LINK) $(ENGINE) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+unit: $(units) $(fuzzes)
+	$(Q)$(RUN) cmocka $(units) : corpus $(fuzzes) : script $(lints)
+
+lint:
+	$(Q)$(RUN) script $(lints)
+
+scenario: all
+	$(Q)$(RUN) script $(SCENARIOS)
+
+check:
+	$(Q)tests/install-packages.sh build check
+	$(Q)MAKE="$(MAKE)" tests/run-check.sh
+
+FUZZ_SECONDS ?= 60
+fuzz:
+	$(Q)MAKE="$(MAKE)" FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run-fuzz.sh
+fuzzers: $(fuzzes)
+
+bench: all
+	$(Q)BUILD=$(BUILD) MAKE="$(MAKE)" tests/bench/run.sh
+
+# One binary for each measurement; it prints key=value lines.
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(ARCHIVES)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# The long rows of the tests in full, hours on end if asked: SOAK_SECONDS.
+SOAK_SECONDS ?= 3600
+soak: all
+	$(Q)BUILD=$(BUILD) SOAK_SECONDS=$(SOAK_SECONDS) tests/run-soak.sh
+
+analyze:
+	$(Q)MAKE="$(MAKE)" FLAGS='$(filter-out -Werror,$(FLAGS))' tests/run-analyze.sh
+
+demo:
+	$(Q)tests/install-packages.sh build demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) tests/demo.sh
+
+# Programs, man pages, completion and the systemd unit; starts nothing.
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(BUILD)/vfabd $(DESTDIR)$(PREFIX)/sbin/vfabd
+	install -m 755 $(BUILD)/vfab $(DESTDIR)$(PREFIX)/bin/vfab
+	install -m 644 $(wildcard tools/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(wildcard tools/*.5) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 $(wildcard switch/*.8) $(DESTDIR)$(PREFIX)/share/man/man8
+	sed 's|@PREFIX@|$(PREFIX)|g' switch/vfabd.service > $(BUILD)/vfabd.service
+	install -m 644 $(BUILD)/vfabd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/vfabd.service
+	$(BUILD)/vfab completion bash > $(BUILD)/vfab.bash
+	install -m 644 $(BUILD)/vfab.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vfab
+
+clean:
+	rm -rf build
+
+help:
+	@echo "all       $(BUILD)/vfabd and $(BUILD)/vfab"
+	@echo "unit      unit tests, fuzz corpora and lints: no root, under a minute"
+	@echo "scenario  network namespaces, real traffic: root"
+	@echo "check     everything, also under the sanitizers; installs missing Debian packages"
+	@echo "demo      the fabric at work; installs missing Debian packages"
+	@echo "fuzz      each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS)) with clang's engine"
+	@echo "lint      rules of the source tree          analyze  -fanalyzer, cppcheck, clang-tidy"
+	@echo "bench     measurements, peers beside us     soak     the long tests, SOAK_SECONDS ($(SOAK_SECONDS))"
+	@echo "install   under PREFIX ($(PREFIX)), DESTDIR  clean    removes build/"
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all unit lint scenario check fuzz fuzzers bench soak analyze demo install clean help
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
