@@ -106,7 +106,8 @@ struct port {
 /* Adds without an atomic read-modify-write: only the owning worker writes. */
 static inline void count(_Atomic uint64_t *c, uint64_t n)
 {
-	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+	n += atomic_load_explicit(c, memory_order_relaxed);
+	atomic_store_explicit(c, n, memory_order_relaxed);
 }
 
 /* The sum over all workers of the counter at the same place as *first, which lies in counters[0]. */
