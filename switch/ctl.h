@@ -58,7 +58,7 @@ enum {
 		64 << 20, /* bytes of all requests and answers; above it the largest holder goes */
 	CTL_STREAM_MEMORY_MAX = 64 << 20, /* bytes of all streams; above it objects are dropped */
 	CTL_FDS_MAX = 4,
-	CTL_TIME_TEXT = 32,
+	CTL_TIME_TEXT = 48,
 };
 
 struct daemon; /* switch/daemon.h */
@@ -94,13 +94,6 @@ uint64_t ctl_started_ms(const struct ctl *c); /* wall clock */
 
 /* The verb's own entry points; req is borrowed, its members are of the types in the table. */
 typedef void (*ctl_handler)(struct daemon *d, struct client *cl, const json_t *req);
-/* ctl_conf.c */
-void ctl_conf_merge(struct daemon *d, struct client *cl, const json_t *req);
-void ctl_conf_apply(struct daemon *d, struct client *cl, const json_t *req);
-void ctl_conf_diff(struct daemon *d, struct client *cl, const json_t *req);
-void ctl_conf_show(struct daemon *d, struct client *cl, const json_t *req);
-void ctl_conf_save(struct daemon *d, struct client *cl, const json_t *req);
-void ctl_conf_confirm(struct daemon *d, struct client *cl, const json_t *req);
 /* show.c */
 void show_ports(struct daemon *d, struct client *cl, const json_t *req);
 void show_networks(struct daemon *d, struct client *cl, const json_t *req);
@@ -118,8 +111,5 @@ void watch_capture(struct daemon *d, struct client *cl, const json_t *req);
 
 /* A descriptor that came with the request, or -1; it becomes the caller's. */
 int ctl_take_fd(struct client *cl);
-
-/* SIGHUP: replaces the configuration with text, or logs and records the error and leaves the fabric as it is. */
-void ctl_reload(struct daemon *d, const char *text, size_t bytes);
 
 #endif

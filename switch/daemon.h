@@ -10,6 +10,7 @@
 #include "switch/worker.h"
 
 struct ctl;
+struct follower;
 
 struct daemon {
 	struct loop *loop;
@@ -25,6 +26,7 @@ struct daemon {
 	/* apply --confirm: what to go back to, and when. */
 	struct conf *confirm_conf;
 	int confirm_timer;
+	struct follower *followers;      /* show_event.c: streams of events */
 };
 
 #endif
