@@ -32,7 +32,7 @@ struct want {
 	struct tap_spec spec;
 	enum port_kind kind;
 	const struct conf_port *conf; /* NULL: the device of a host-only network */
-	bool is_new;                  /* opened by this attempt */
+	bool is_new;		      /* opened by this attempt */
 };
 
 /* One call of apply_conf(): what it did, to be undone. */
@@ -44,9 +44,9 @@ struct attempt {
 	struct port *next[SLOT_MAX]; /* ports of the next fabric */
 	struct want *wants;
 	size_t n_wants;
-	struct tap_spec *closed;     /* specs of ports that step 2 closed, to be opened again */
+	struct tap_spec *closed; /* specs of ports that step 2 closed, to be opened again */
 	size_t n_closed;
-	size_t n_set;                /* wants whose devices step 3 went over */
+	size_t n_set; /* wants whose devices step 3 went over */
 };
 
 static void copy_name(char *dst, size_t size, const char *src)
@@ -184,7 +184,8 @@ static int open_port(struct attempt *a, struct want *w)
 }
 
 /* Publishes a fabric of conf over ports, waits until the old one is free and destroys it. */
-static int publish(struct daemon *d, const struct conf *conf, struct port *const *ports, unsigned n_workers)
+static int publish(struct daemon *d, const struct conf *conf, struct port *const *ports,
+		   unsigned n_workers)
 {
 	struct fabric *old = d->fabric;
 	unsigned n_slots = 0;
@@ -239,7 +240,8 @@ static bool is_of_slot(const struct fdb_entry *e, void *arg)
 /* Is it the same device, so that the port can stay open? */
 static bool is_same_device(const struct tap_spec *a, const struct tap_spec *b)
 {
-	return strcmp(a->ifname, b->ifname) == 0 && strcmp(a->netns, b->netns) == 0 && a->queues == b->queues;
+	return strcmp(a->ifname, b->ifname) == 0 && strcmp(a->netns, b->netns) == 0 &&
+	       a->queues == b->queues;
 }
 
 static const struct want *find_want(const struct want *wants, size_t n, const char *name)
@@ -296,7 +298,8 @@ static int open_ports(struct attempt *a, const struct want *old, size_t n_old)
 static bool is_same_setting(const struct tap_spec *a, const struct tap_spec *b)
 {
 	return a->mtu == b->mtu && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0 &&
-	       memcmp(&a->ipv4, &b->ipv4, sizeof(a->ipv4)) == 0 && memcmp(&a->ipv6, &b->ipv6, sizeof(a->ipv6)) == 0 &&
+	       memcmp(&a->ipv4, &b->ipv4, sizeof(a->ipv4)) == 0 &&
+	       memcmp(&a->ipv6, &b->ipv6, sizeof(a->ipv6)) == 0 &&
 	       a->has_gateway == b->has_gateway && ip_equal(&a->gateway, &b->gateway);
 }
 
@@ -314,7 +317,8 @@ static int set_ports(struct attempt *a, const struct want *old, size_t n_old)
 			continue;
 		rc = broker_tap_set(&w->spec, &answer);
 		if (rc < 0)
-			return fail(a, rc, w->spec.port, *answer.text ? answer.text : strerror(-rc));
+			return fail(a, rc, w->spec.port,
+				    *answer.text ? answer.text : strerror(-rc));
 		p->mac = answer.mac;
 	}
 	return 0;
@@ -334,16 +338,18 @@ static void undo(struct attempt *a, const struct want *old, size_t n_old)
 	}
 	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
 		if (a->next[slot] && a->next[slot] != d->port[slot])
-			close_port(d, a->next[slot], find_want(old, n_old, a->next[slot]->name) != NULL);
+			close_port(d, a->next[slot],
+				   find_want(old, n_old, a->next[slot]->name) != NULL);
 	for (size_t i = 0; i < a->n_closed; i++) {
 		const struct want *was = find_want(old, n_old, a->closed[i].port);
 		struct attempt again = {.d = d, .may_wait = true, .err = &(struct conf_error){0}};
 		struct want w = *was;
 
 		if (open_port(&again, &w) < 0) {
-			state_event(d->state, "port_lost", again.err->object, "could not be opened again: %s",
-				    again.err->text);
-			log_err("%s: could not be opened again: %s", again.err->object, again.err->text);
+			state_event(d->state, "port_lost", again.err->object,
+				    "could not be opened again: %s", again.err->text);
+			log_err("%s: could not be opened again: %s", again.err->object,
+				again.err->text);
 			continue;
 		}
 		for (unsigned slot = 0; slot < SLOT_MAX; slot++)
@@ -363,8 +369,8 @@ static struct police *police_of(const struct conf_port *cp)
 		uint64_t pps;
 	} storm[3];
 
-	if (!cp->rate_bits && cp->storm_broadcast == UINT64_MAX && cp->storm_multicast == UINT64_MAX &&
-	    cp->storm_unknown == UINT64_MAX)
+	if (!cp->rate_bits && cp->storm_broadcast == UINT64_MAX &&
+	    cp->storm_multicast == UINT64_MAX && cp->storm_unknown == UINT64_MAX)
 		return NULL;
 	police = calloc(1, sizeof(*police));
 	if (!police)
@@ -416,9 +422,11 @@ static size_t change_police(struct attempt *a, struct police **old)
 }
 
 /* Static entries of a configuration: the file's, and the gateway address of each host-only network. */
-typedef void (*see_static)(struct daemon *d, const struct conf *other, fdb_key key, const char *port, uint16_t flags);
+typedef void (*see_static)(struct daemon *d, const struct conf *other, fdb_key key,
+			   const char *port, uint16_t flags);
 
-static void walk_statics(struct daemon *d, const struct conf *c, const struct conf *other, see_static see)
+static void walk_statics(struct daemon *d, const struct conf *c, const struct conf *other,
+			 see_static see)
 {
 	for (size_t i = 0; i < c->n_networks; i++) {
 		const struct conf_network *net = &c->networks[i];
@@ -426,14 +434,16 @@ static void walk_statics(struct daemon *d, const struct conf *c, const struct co
 		char ifname[CONF_IFNAME_SIZE];
 
 		for (size_t k = 0; k < net->n_macs; k++)
-			see(d, other, fdb_key_of(net->macs[k].mac.b, net->vlan), net->macs[k].port, FDB_STATIC);
+			see(d, other, fdb_key_of(net->macs[k].mac.b, net->vlan), net->macs[k].port,
+			    FDB_STATIC);
 		if (net->mode == NET_HOST_ONLY)
-			see(d, other, fdb_key_of(gateway.b, net->vlan), conf_network_ifname(net, ifname),
-			    FDB_STATIC | FDB_LOCAL);
+			see(d, other, fdb_key_of(gateway.b, net->vlan),
+			    conf_network_ifname(net, ifname), FDB_STATIC | FDB_LOCAL);
 	}
 }
 
-static void add_static(struct daemon *d, const struct conf *other, fdb_key key, const char *port, uint16_t flags)
+static void add_static(struct daemon *d, const struct conf *other, fdb_key key, const char *port,
+		       uint16_t flags)
 {
 	struct port *p = port_of(d, port);
 
@@ -443,7 +453,8 @@ static void add_static(struct daemon *d, const struct conf *other, fdb_key key, 
 }
 
 /* Takes out an entry of the old configuration that the next one does not have. */
-static void drop_static(struct daemon *d, const struct conf *other, fdb_key key, const char *port, uint16_t flags)
+static void drop_static(struct daemon *d, const struct conf *other, fdb_key key, const char *port,
+			uint16_t flags)
 {
 	(void)port;
 	(void)flags;
@@ -480,7 +491,8 @@ static size_t count_workers(const struct conf *c)
 static bool has_same_workers(const struct conf *a, const struct conf *b)
 {
 	return a->workers.n_cpus == b->workers.n_cpus &&
-	       memcmp(a->workers.cpus, b->workers.cpus, a->workers.n_cpus * sizeof(a->workers.cpus[0])) == 0;
+	       memcmp(a->workers.cpus, b->workers.cpus,
+		      a->workers.n_cpus * sizeof(a->workers.cpus[0])) == 0;
 }
 
 /*
@@ -497,7 +509,8 @@ static int change_workers(struct daemon *d, const struct conf *to)
 	}
 	d->n_workers = 0;
 	for (unsigned i = 0; i < n; i++) {
-		d->worker[i] = worker_start(i, to->workers.n_cpus ? to->workers.cpus[i] : -1, &d->fabric);
+		d->worker[i] =
+			worker_start(i, to->workers.n_cpus ? to->workers.cpus[i] : -1, &d->fabric);
 		if (!d->worker[i])
 			return -errno;
 		d->n_workers++;
@@ -614,7 +627,10 @@ void apply_tap_notice(struct daemon *d, const struct tap_answer *a, const int *f
 	if (a->state != PORT_UP)
 		fdb_flush(d->fdb, is_of_slot, &p->slot, false);
 	snprintf(object, sizeof(object), "port %s", p->name);
-	state_event(d->state, a->state == PORT_UP ? "port_up" : a->state == PORT_DOWN ? "port_down" : "port_waiting",
+	state_event(d->state,
+		    a->state == PORT_UP	    ? "port_up"
+		    : a->state == PORT_DOWN ? "port_down"
+					    : "port_waiting",
 		    object, "%s", a->text);
 	apply_publish(d);
 }

@@ -17,10 +17,10 @@ enum change_kind { CHANGE_ADD, CHANGE_DEL, CHANGE_SET, CHANGE_REPLACE };
 
 /* One line of a plan: `vfab diff` shows it. */
 struct change {
-	enum change_kind kind;         /* SET: in place; REPLACE: the port is closed and opened again */
-	const char *object;            /* "network", "port", "workers", "container" */
+	enum change_kind kind; /* SET: in place; REPLACE: the port is closed and opened again */
+	const char *object;    /* "network", "port", "workers", "container" */
 	char name[CONF_NAME_SIZE];
-	char what[160];                /* keys that change, "tag, trunks"; "" for ADD and DEL */
+	char what[160]; /* keys that change, "tag, trunks"; "" for ADD and DEL */
 };
 
 struct plan {

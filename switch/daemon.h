@@ -16,9 +16,9 @@ struct daemon {
 	struct loop *loop;
 	struct state *state;
 	struct fdb *fdb;
-	struct conf *conf;               /* running */
-	struct fabric *fabric;           /* published; rcu_set only */
-	struct port *port[SLOT_MAX];     /* every open or waiting port by slot */
+	struct conf *conf;	     /* running */
+	struct fabric *fabric;	     /* published; rcu_set only */
+	struct port *port[SLOT_MAX]; /* every open or waiting port by slot */
 	struct worker *worker[WORKERS_MAX];
 	unsigned n_workers;
 	uint64_t mac_limited[SLOT_MAX / 64]; /* slots whose mac_limit event was told */
@@ -26,7 +26,7 @@ struct daemon {
 	/* apply --confirm: what to go back to, and when. */
 	struct conf *confirm_conf;
 	int confirm_timer;
-	struct follower *followers;      /* show_event.c: streams of events */
+	struct follower *followers; /* show_event.c: streams of events */
 };
 
 #endif

@@ -35,7 +35,8 @@ static void carry_all(struct vlan_set *set, const struct conf *conf)
 	vlan_set_add_range(set, 0, 4094);
 	for (size_t i = 0; i < conf->n_networks; i++)
 		if (conf->networks[i].vlan_auto)
-			set->bits[conf->networks[i].vlan >> 6] &= ~(1ULL << (conf->networks[i].vlan & 63));
+			set->bits[conf->networks[i].vlan >> 6] &=
+				~(1ULL << (conf->networks[i].vlan & 63));
 }
 
 static void fill_vlan(struct vlan_port *v, const struct conf *conf, const struct conf_port *cp)
@@ -46,7 +47,8 @@ static void fill_vlan(struct vlan_port *v, const struct conf *conf, const struct
 	v->mode = cp->has_vlan_mode ? (enum vlan_mode)cp->vlan_mode : VLAN_ACCESS;
 	v->prio_tags = (enum vlan_prio_tags)cp->prio_tags;
 	v->tag = net ? net->vlan : cp->tag;
-	is_trunk = v->mode == VLAN_TRUNK || v->mode == VLAN_NATIVE_TAGGED || v->mode == VLAN_NATIVE_UNTAGGED;
+	is_trunk = v->mode == VLAN_TRUNK || v->mode == VLAN_NATIVE_TAGGED ||
+		   v->mode == VLAN_NATIVE_UNTAGGED;
 	if (is_trunk && cp->has_trunks)
 		memcpy(v->carries.bits, cp->trunks, sizeof(v->carries.bits));
 	else if (is_trunk)
@@ -55,7 +57,8 @@ static void fill_vlan(struct vlan_port *v, const struct conf *conf, const struct
 		vlan_set_add(&v->carries, v->tag);
 }
 
-static void fill_port(struct fabric *fab, const struct conf *conf, const struct conf_port *cp, struct port *p)
+static void fill_port(struct fabric *fab, const struct conf *conf, const struct conf_port *cp,
+		      struct port *p)
 {
 	const struct conf_network *net = *cp->network ? conf_find_network(conf, cp->network) : NULL;
 	struct fabric_port *fp = &fab->port[p->slot];
@@ -92,7 +95,8 @@ static void fill_host(struct fabric *fab, const struct conf_network *net, struct
 		fp->host_v6 = prefix_first(&net->ipv6);
 }
 
-static void fill_networks(struct fabric *fab, const struct conf *conf, struct port *const *ports, unsigned n_slots)
+static void fill_networks(struct fabric *fab, const struct conf *conf, struct port *const *ports,
+			  unsigned n_slots)
 {
 	for (unsigned vid = 0; vid < VIDS; vid++)
 		fab->ageing_s[vid] = 300;
@@ -121,7 +125,8 @@ static void gather_members(const struct fabric *fab, const struct vlan_set *name
 
 		for (unsigned vid = 0; fp->port && vid < VIDS; vid++) {
 			bool own = vlan_set_has(named, (uint16_t)vid);
-			unsigned list = own ? vid : 0; /* list 0: what every VLAN that nobody names has */
+			unsigned list =
+				own ? vid : 0; /* list 0: what every VLAN that nobody names has */
 
 			if (!own && vid != 0)
 				continue;
@@ -197,14 +202,15 @@ static int fill_rxq(struct fabric *fab)
 		for (unsigned q = 0; p && q < p->queues; q++) {
 			unsigned w = (slot + q) % fab->n_workers;
 
-			fab->rxq[w][fab->n_rxq[w]++] = (struct fabric_rxq){(uint16_t)slot, (uint16_t)q};
+			fab->rxq[w][fab->n_rxq[w]++] =
+				(struct fabric_rxq){(uint16_t)slot, (uint16_t)q};
 		}
 	}
 	return 0;
 }
 
-struct fabric *fabric_create(const struct conf *conf, struct port *const *ports, unsigned n_slots, struct fdb *fdb,
-			     unsigned n_workers, uint64_t generation)
+struct fabric *fabric_create(const struct conf *conf, struct port *const *ports, unsigned n_slots,
+			     struct fdb *fdb, unsigned n_workers, uint64_t generation)
 {
 	struct fabric *fab = calloc(1, sizeof(*fab));
 

@@ -17,15 +17,15 @@
 
 /* What the fabric decides for one port. */
 struct fabric_port {
-	struct port *port;      /* NULL: no port in this slot */
-	struct police *police;  /* NULL: nothing is limited */
+	struct port *port;     /* NULL: no port in this slot */
+	struct police *police; /* NULL: nothing is limited */
 	struct vlan_port vlan;
-	uint32_t mtu;           /* largest L2 payload that may leave */
+	uint32_t mtu; /* largest L2 payload that may leave */
 	bool isolated;
-	bool guard_mac;         /* only frames from mac */
+	bool guard_mac; /* only frames from mac */
 	bool mac_limit_drop;
-	bool is_host;           /* the device of a host-only network: out only to its addresses */
-	struct mac mac;         /* guard: the one source; host: the gateway's */
+	bool is_host;	/* the device of a host-only network: out only to its addresses */
+	struct mac mac; /* guard: the one source; host: the gateway's */
 	struct ip host_v4, host_v6; /* host: its addresses, zero when none */
 };
 
@@ -41,17 +41,17 @@ struct fabric_rxq {
 };
 
 struct fabric {
-	uint64_t generation;                      /* 1, 2, ... */
+	uint64_t generation; /* 1, 2, ... */
 	struct fdb *fdb;
-	uint16_t n_slots;                         /* slots in use are below this */
-	struct fabric_port *port;                 /* n_slots of them */
-	struct vlan_set service;                  /* service VLANs */
-	struct vlan_set isolated;                 /* VLANs of networks with `isolate` */
+	uint16_t n_slots;			    /* slots in use are below this */
+	struct fabric_port *port;		    /* n_slots of them */
+	struct vlan_set service;		    /* service VLANs */
+	struct vlan_set isolated;		    /* VLANs of networks with `isolate` */
 	const struct fabric_members *members[4096]; /* of each VLAN; never NULL */
-	void *members_memory;                     /* the lists, in one piece */
-	uint32_t ageing_s[4096];                  /* of each VLAN; 0: never */
+	void *members_memory;			    /* the lists, in one piece */
+	uint32_t ageing_s[4096];		    /* of each VLAN; 0: never */
 	unsigned n_workers;
-	struct fabric_rxq *rxq[WORKERS_MAX];      /* of each worker */
+	struct fabric_rxq *rxq[WORKERS_MAX]; /* of each worker */
 	unsigned n_rxq[WORKERS_MAX];
 	bool idle_poll;
 };
@@ -62,8 +62,8 @@ struct conf;
  * Builds the fabric of a validated configuration.  ports[slot] is the open port of each slot or NULL; every port of conf,
  * and the host port of every host-only network, is found there by its name.  NULL without memory.
  */
-struct fabric *fabric_create(const struct conf *conf, struct port *const *ports, unsigned n_slots, struct fdb *fdb,
-			     unsigned n_workers, uint64_t generation);
+struct fabric *fabric_create(const struct conf *conf, struct port *const *ports, unsigned n_slots,
+			     struct fdb *fdb, unsigned n_workers, uint64_t generation);
 void fabric_destroy(struct fabric *fab);
 
 /* The MAC of the gateway of a VLAN: 02:76:66:00:00:00 plus the id. */

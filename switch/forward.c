@@ -25,20 +25,21 @@
 
 #include "switch/port/gso.h"
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE	    static inline __attribute__((always_inline))
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 enum {
-	LATE_MAX = 16384,     /* copies of flooded frames that failed, kept until their frame's end is known */
-	PROBE_NONCE = 18,     /* offsets in a loop probe: Ethernet header, "vfab", nonce, slot */
+	LATE_MAX = 16384, /* copies of flooded frames that failed; more count as lost at once */
+	PROBE_NONCE = 18, /* offsets in a loop probe: Ethernet header, "vfab", nonce, slot */
 	PROBE_SLOT = 26,
-	ARP_TPA = 38,         /* target protocol address of an ARP for Ethernet and IPv4, RFC 826 */
+	ARP_TPA = 38, /* target protocol address of an ARP for Ethernet and IPv4, RFC 826 */
 	ARP_BYTES = 42,
 	IPV4_DST = 30,
 	IPV6_DST = 38,
 };
 
-static const uint8_t probe_mac[6] = {0x03, 0x76, 0x66, 0x61, 0x62, 0x01}; /* a local group address */
+/* A local group address. */
+static const uint8_t probe_mac[6] = {0x03, 0x76, 0x66, 0x61, 0x62, 0x01};
 
 /* A copy that an output did not take, while others may have taken theirs. */
 struct late {
@@ -78,17 +79,20 @@ static enum drop admit_group(struct pass *p, struct frame *f)
 	if (memcmp(f->snap, reserved, sizeof(reserved)) == 0 && f->snap[5] < 0x10)
 		return DROP_RESERVED;
 	if (memcmp(f->snap, probe_mac, sizeof(probe_mac)) != 0 || f->snap_len < ETH_MIN ||
-	    frame_etype(f) != ETYPE_LOOP_PROBE || memcmp(f->snap + PROBE_NONCE, &w->loop_nonce, 8) != 0)
+	    frame_etype(f) != ETYPE_LOOP_PROBE ||
+	    memcmp(f->snap + PROBE_NONCE, &w->loop_nonce, 8) != 0)
 		return DROP_NONE;
 	from = (uint16_t)(f->snap[PROBE_SLOT] << 8 | f->snap[PROBE_SLOT + 1]);
 	__atomic_store_n(&w->loop_from[p->in_slot], from, __ATOMIC_RELAXED);
-	__atomic_or_fetch(&w->loop_hits[p->in_slot >> 6], 1ULL << (p->in_slot & 63), __ATOMIC_RELEASE);
+	__atomic_or_fetch(&w->loop_hits[p->in_slot >> 6], 1ULL << (p->in_slot & 63),
+			  __ATOMIC_RELEASE);
 	f->out = OUT_LOCAL;
 	return DROP_NONE;
 }
 
 /* Source and guard: the tag is off, so the addresses are at their place. */
-INLINE enum drop admit_source(const struct pass *p, const struct frame *f, fdb_key src, struct recorder *rec)
+INLINE enum drop admit_source(const struct pass *p, const struct frame *f, fdb_key src,
+			      struct recorder *rec)
 {
 	const uint8_t *mac = f->snap + 6;
 
@@ -99,7 +103,8 @@ INLINE enum drop admit_source(const struct pass *p, const struct frame *f, fdb_k
 	if (unlikely(p->in->guard_mac) && memcmp(mac, p->in->mac.b, 6) != 0) {
 		char allowed[MAC_TEXT];
 
-		note(rec, f, STAGE_GUARD, "guard mac: this port may use %s only", mac_text(&p->in->mac, allowed));
+		note(rec, f, STAGE_GUARD, "guard mac: this port may use %s only",
+		     mac_text(&p->in->mac, allowed));
 		(void)allowed;
 		return DROP_GUARD_MAC;
 	}
@@ -111,11 +116,11 @@ INLINE enum drop admit_vlan(const struct pass *p, struct frame *f, struct record
 	enum drop drop = vlan_ingress(&p->in->vlan, f);
 
 	if (unlikely(drop))
-		note(rec, f, STAGE_VLAN, "%s port does not take this %s frame", vlan_mode_word(p->in->vlan.mode),
-		     f->rx_tpid ? "tagged" : "untagged");
+		note(rec, f, STAGE_VLAN, "%s port does not take this %s frame",
+		     vlan_mode_word(p->in->vlan.mode), f->rx_tpid ? "tagged" : "untagged");
 	else
-		note(rec, f, STAGE_VLAN, "%s port: VLAN %u, priority %u", vlan_mode_word(p->in->vlan.mode),
-		     f->tci & TCI_VID, f->tci >> TCI_PCP_SHIFT);
+		note(rec, f, STAGE_VLAN, "%s port: VLAN %u, priority %u",
+		     vlan_mode_word(p->in->vlan.mode), f->tci & TCI_VID, f->tci >> TCI_PCP_SHIFT);
 	return drop;
 }
 
@@ -134,7 +139,8 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 	if (unlikely(frame_is_group(f))) {
 		drop = admit_group(p, f);
 		if (drop || f->out == OUT_LOCAL) {
-			note(rec, f, STAGE_GUARD, drop ? "reserved destination" : "a loop probe of this switch");
+			note(rec, f, STAGE_GUARD,
+			     drop ? "reserved destination" : "a loop probe of this switch");
 			return drop;
 		}
 	}
@@ -153,7 +159,8 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 			return drop;
 		}
 	}
-	if (unlikely(p->in->police != NULL) && !rate_take(&p->in->police->rx, 8ULL * f->len, p->w->now_ns)) {
+	if (unlikely(p->in->police != NULL) &&
+	    !rate_take(&p->in->police->rx, 8ULL * f->len, p->w->now_ns)) {
 		note(rec, f, STAGE_POLICE, "over the rate of the port");
 		return DROP_RATE;
 	}
@@ -173,11 +180,12 @@ INLINE enum drop learn(struct pass *p, unsigned i, struct recorder *rec)
 	if (what == FDB_KNOWN)
 		return DROP_NONE;
 	note(rec, f, STAGE_LEARN, "%s",
-	     what == FDB_NEW ? "source is new: learned" :
-	     what == FDB_MOVED ? "source moved here from another port" :
-	     what == FDB_LIMITED ? "not learned: MAC limit" :
-	     what == FDB_FULL ? "not learned: table is full there" :
-	     what == FDB_PINNED ? "a static entry says another port: it stands" : "not learned this time");
+	     what == FDB_NEW	   ? "source is new: learned"
+	     : what == FDB_MOVED   ? "source moved here from another port"
+	     : what == FDB_LIMITED ? "not learned: MAC limit"
+	     : what == FDB_FULL	   ? "not learned: table is full there"
+	     : what == FDB_PINNED  ? "a static entry says another port: it stands"
+				   : "not learned this time");
 	if (what != FDB_LIMITED)
 		return DROP_NONE;
 	if (!(__atomic_load_n(hits, __ATOMIC_RELAXED) & bit))
@@ -203,16 +211,19 @@ static bool is_for_host(const struct fabric_port *host, const struct frame *f)
 	static const uint8_t solicited[13] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
 
 	if (f->etype == ETYPE_ARP)
-		return f->snap_len >= ARP_BYTES && memcmp(s + ARP_TPA, host->host_v4.b + 12, 4) == 0;
+		return f->snap_len >= ARP_BYTES &&
+		       memcmp(s + ARP_TPA, host->host_v4.b + 12, 4) == 0;
 	if (f->etype == ETYPE_IPV4)
-		return f->snap_len >= IPV4_DST + 4 && memcmp(s + IPV4_DST, host->host_v4.b + 12, 4) == 0;
+		return f->snap_len >= IPV4_DST + 4 &&
+		       memcmp(s + IPV4_DST, host->host_v4.b + 12, 4) == 0;
 	if (f->etype != ETYPE_IPV6 || f->snap_len < IPV6_DST + 16)
 		return false;
 	six = s + IPV6_DST;
 	if (memcmp(six, link_local, 8) == 0)
 		return memcmp(six + 8, local, 8) == 0;
 	if (memcmp(six, solicited, 13) == 0)
-		return memcmp(six + 13, local + 5, 3) == 0 || memcmp(six + 13, host->host_v6.b + 13, 3) == 0;
+		return memcmp(six + 13, local + 5, 3) == 0 ||
+		       memcmp(six + 13, host->host_v6.b + 13, 3) == 0;
 	return !memcmp(six, host->host_v6.b, 16);
 }
 
@@ -236,8 +247,9 @@ static enum drop police_flood(struct pass *p, const struct frame *f)
 		return DROP_LOOP;
 	if (police) {
 		static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-		struct rate *r = !frame_is_group(f) ? &police->unknown :
-				 memcmp(f->snap, broadcast, 6) == 0 ? &police->broadcast : &police->multicast;
+		struct rate *r = !frame_is_group(f)		      ? &police->unknown
+				 : memcmp(f->snap, broadcast, 6) == 0 ? &police->broadcast
+								      : &police->multicast;
 
 		if (!rate_take(r, 1, p->w->now_ns))
 			return DROP_STORM;
@@ -313,14 +325,16 @@ INLINE enum drop choose(struct pass *p, unsigned i, struct recorder *rec)
 }
 
 /* What the output itself refuses before tx sees the frame. */
-INLINE enum drop police_output(const struct pass *p, const struct fabric_port *out, const struct frame *f)
+INLINE enum drop police_output(const struct pass *p, const struct fabric_port *out,
+			       const struct frame *f)
 {
 	uint32_t payload = f->off.gso_type ? gso_mtu_bytes(f) : f->len - ETH_HEADER;
 	uint32_t inner_tag = f->etype == ETYPE_8021Q || f->etype == ETYPE_8021AD ? TAG_BYTES : 0;
 
 	if (unlikely(payload > out->mtu + inner_tag))
 		return DROP_TOO_BIG;
-	if (unlikely(out->police != NULL) && !rate_take(&out->police->tx, 8ULL * f->len, p->w->now_ns))
+	if (unlikely(out->police != NULL) &&
+	    !rate_take(&out->police->tx, 8ULL * f->len, p->w->now_ns))
 		return DROP_RATE;
 	return DROP_NONE;
 }
@@ -394,7 +408,8 @@ static void settle_late(struct pass *p)
 		struct frame *f = &v->f[p->late[k].frame];
 
 		if (f->taken)
-			count(&p->fab->port[p->late[k].slot].port->counters[p->w->worker].tx_lost, 1);
+			count(&p->fab->port[p->late[k].slot].port->counters[p->w->worker].tx_lost,
+			      1);
 		else if (!f->drop)
 			f->drop = p->late[k].drop;
 	}

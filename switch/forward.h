@@ -22,20 +22,22 @@ struct pass;
 
 /* What forwarding needs of the worker that runs it. */
 struct forwarder {
-	unsigned worker;               /* index: which port_counters are its own */
-	uint64_t now_ns;               /* monotonic, read once a turn of the loop */
+	unsigned worker; /* index: which port_counters are its own */
+	uint64_t now_ns; /* monotonic, read once a turn of the loop */
 	struct scratch *scratch;
 	struct recorder *recorder;
-	struct pass *pass;             /* forward.c's own, between begin and end of a vector */
-	struct out_list *out;          /* SLOT_MAX of them, all empty between vectors */
-	uint16_t touched[SLOT_MAX];    /* slots whose list is not empty */
+	struct pass *pass;	    /* forward.c's own, between begin and end of a vector */
+	struct out_list *out;	    /* SLOT_MAX of them, all empty between vectors */
+	uint16_t touched[SLOT_MAX]; /* slots whose list is not empty */
 	unsigned n_touched;
-	uint64_t mac_limit_hits[SLOT_MAX / 64]; /* slots over their MAC limit, for the event; bits set by the worker, atomically */
-	uint64_t loop_hits[SLOT_MAX / 64];      /* slots that received a loop probe of ours */
-	uint16_t loop_from[SLOT_MAX];           /* and the slot that had sent it */
-	uint64_t loop_nonce;                    /* what our probes carry */
+	uint64_t mac_limit_hits
+		[SLOT_MAX /
+		 64]; /* slots over their MAC limit, for the event; bits set by the worker, atomically */
+	uint64_t loop_hits[SLOT_MAX / 64]; /* slots that received a loop probe of ours */
+	uint16_t loop_from[SLOT_MAX];	   /* and the slot that had sent it */
+	uint64_t loop_nonce;		   /* what our probes carry */
 	struct tx_frame tx[VEC_SIZE];
-	struct vec vec;                /* what rx fills */
+	struct vec vec; /* what rx fills */
 };
 
 struct forwarder *forwarder_create(unsigned worker); /* NULL without memory */

@@ -18,8 +18,8 @@
 #include "switch/port/scratch.h"
 
 struct watched {
-	uint32_t moves;      /* port_moves at the last tick */
-	uint32_t probed_s;   /* when a probe last went out */
+	uint32_t moves;	   /* port_moves at the last tick */
+	uint32_t probed_s; /* when a probe last went out */
 	bool is_capped;
 };
 
@@ -64,7 +64,8 @@ static void cap(struct guard_loop *g, struct port *p, uint32_t now_s)
 }
 
 /* A probe of port `from` came in by port `in`. */
-static void found(struct guard_loop *g, struct daemon *d, uint16_t in, uint16_t from, uint32_t now_s)
+static void found(struct guard_loop *g, struct daemon *d, uint16_t in, uint16_t from,
+		  uint32_t now_s)
 {
 	struct port *a = from < SLOT_MAX ? d->port[from] : NULL, *b = d->port[in];
 	bool is_new;
@@ -79,10 +80,12 @@ static void found(struct guard_loop *g, struct daemon *d, uint16_t in, uint16_t 
 		return;
 	snprintf(object, sizeof(object), "port %s", a->name);
 	if (a == b)
-		state_event(d->state, "loop", object, "what it sends comes back: flooded frames from it are limited");
+		state_event(d->state, "loop", object,
+			    "what it sends comes back: flooded frames from it are limited");
 	else
 		state_event(d->state, "loop", object,
-			    "in a loop with port %s: flooded frames from both are limited", b->name);
+			    "in a loop with port %s: flooded frames from both are limited",
+			    b->name);
 }
 
 /* Probes that workers saw since the last tick. */
@@ -95,11 +98,14 @@ static void collect(struct guard_loop *g, struct daemon *d, uint32_t now_s)
 			uint64_t bits = __atomic_load_n(&w->loop_hits[word], __ATOMIC_RELAXED);
 
 			if (bits)
-				bits = __atomic_exchange_n(&w->loop_hits[word], 0, __ATOMIC_ACQUIRE);
+				bits = __atomic_exchange_n(&w->loop_hits[word], 0,
+							   __ATOMIC_ACQUIRE);
 			for (; bits; bits &= bits - 1) {
-				uint16_t in = (uint16_t)(word * 64 + (unsigned)__builtin_ctzll(bits));
+				uint16_t in =
+					(uint16_t)(word * 64 + (unsigned)__builtin_ctzll(bits));
 
-				found(g, d, in, __atomic_load_n(&w->loop_from[in], __ATOMIC_RELAXED), now_s);
+				found(g, d, in,
+				      __atomic_load_n(&w->loop_from[in], __ATOMIC_RELAXED), now_s);
 			}
 		}
 	}
@@ -119,7 +125,8 @@ static void tick_port(struct guard_loop *g, struct daemon *d, struct port *p, ui
 		snprintf(object, sizeof(object), "port %s", p->name);
 		state_event(d->state, "loop_end", object, "no loop is seen any more");
 	}
-	if ((is_suspect && now_s != x->probed_s) || (x->is_capped && now_s - x->probed_s >= LOOP_PROBE_S)) {
+	if ((is_suspect && now_s != x->probed_s) ||
+	    (x->is_capped && now_s - x->probed_s >= LOOP_PROBE_S)) {
 		x->probed_s = now_s;
 		probe(g, d, p);
 	}

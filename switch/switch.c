@@ -75,14 +75,16 @@ static void tell_mac_limits(struct daemon *d)
 			if (!d->port[slot])
 				continue;
 			snprintf(object, sizeof(object), "port %s", d->port[slot]->name);
-			state_event(d->state, "mac_limit", object, "has learned %u addresses, its limit; more are not learned",
+			state_event(d->state, "mac_limit", object,
+				    "has learned %u addresses, its limit; more are not learned",
 				    atomic_load(&d->fdb->port_count[slot]));
 		}
 		d->mac_limited[word] |= bits;
 		for (uint64_t old = d->mac_limited[word] & ~bits; old; old &= old - 1) {
 			unsigned slot = word * 64 + (unsigned)__builtin_ctzll(old);
 
-			if (atomic_load(&d->fdb->port_count[slot]) < atomic_load(&d->fdb->port_limit[slot]))
+			if (atomic_load(&d->fdb->port_count[slot]) <
+			    atomic_load(&d->fdb->port_limit[slot]))
 				d->mac_limited[word] &= ~(1ULL << (slot & 63));
 		}
 	}
@@ -111,7 +113,8 @@ static void on_reload(struct run *r, int fd)
 	if (text)
 		ctl_reload(&r->d, text, bytes);
 	else
-		log_err("reload: the file is longer than %d bytes or cannot be read", CONF_TEXT_MAX);
+		log_err("reload: the file is longer than %d bytes or cannot be read",
+			CONF_TEXT_MAX);
 	free(text);
 }
 
@@ -153,7 +156,8 @@ static int apply_first(struct daemon *d, const char *conf_name)
 	int rc = -ENOMEM;
 
 	if (!text) {
-		snprintf(err.text, sizeof(err.text), "longer than %d bytes, or unreadable", CONF_TEXT_MAX);
+		snprintf(err.text, sizeof(err.text), "longer than %d bytes, or unreadable",
+			 CONF_TEXT_MAX);
 		rc = -EINVAL;
 	} else if (conf) {
 		rc = conf_merge(conf, text, bytes, CONF_ADD, &err);
@@ -166,7 +170,8 @@ static int apply_first(struct daemon *d, const char *conf_name)
 	if (rc == 0)
 		return 0;
 	if (err.line)
-		log_err("%s:%d:%d: %s%s%s", conf_name, err.line, err.column, err.path, *err.path ? ": " : "", err.text);
+		log_err("%s:%d:%d: %s%s%s", conf_name, err.line, err.column, err.path,
+			*err.path ? ": " : "", err.text);
 	else
 		log_err("%s: %s%s%s", conf_name, err.object, *err.object ? ": " : "", err.text);
 	return rc == -EINVAL ? STATUS_BAD_DATA : 1;
@@ -191,7 +196,8 @@ static int open_state(struct daemon *d)
 		return -1;
 	}
 	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed) ||
-	    getrandom(&d->state->loop_nonce, sizeof(d->state->loop_nonce), 0) != sizeof(d->state->loop_nonce)) {
+	    getrandom(&d->state->loop_nonce, sizeof(d->state->loop_nonce), 0) !=
+		    sizeof(d->state->loop_nonce)) {
 		log_err("no random numbers: %s", strerror(errno));
 		return -1;
 	}
@@ -242,7 +248,8 @@ int switch_run(const char *conf_name)
 		goto out;
 	drop_old_slots(&r->d);
 	r->d.ctl = ctl_create(&r->d, SWITCH_FD_LISTEN);
-	if (!r->d.ctl || loop_add(r->d.loop, SWITCH_FD_NOTICE, EPOLLIN, on_notice, r) < 0 || broker_ready() < 0) {
+	if (!r->d.ctl || loop_add(r->d.loop, SWITCH_FD_NOTICE, EPOLLIN, on_notice, r) < 0 ||
+	    broker_ready() < 0) {
 		log_err("control socket: %s", strerror(errno));
 		status = 1;
 		goto out;

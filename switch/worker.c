@@ -28,8 +28,8 @@
 #include "switch/base/rcu.h"
 
 enum {
-	IDLE_NS = 20000,       /* a queue is polled this long after its last frame */
-	LOOK_TURNS = 16,       /* turns between two looks at the cold queues */
+	IDLE_NS = 20000, /* a queue is polled this long after its last frame */
+	LOOK_TURNS = 16, /* turns between two looks at the cold queues */
 	EVENTS = 64,
 };
 
@@ -84,7 +84,8 @@ static void take_fabric(struct worker *w, const struct fabric *fab)
 		struct hot *hot = realloc(w->hot, n * sizeof(*hot));
 
 		if (!hot) {
-			log_limited(LOG_LEVEL_ERR, "worker %u: no memory for %u queues", w->index, n);
+			log_limited(LOG_LEVEL_ERR, "worker %u: no memory for %u queues", w->index,
+				    n);
 			n = w->max_hot;
 		} else {
 			w->hot = hot;
@@ -93,14 +94,16 @@ static void take_fabric(struct worker *w, const struct fabric *fab)
 	}
 	for (unsigned i = 0; i < n; i++) {
 		const struct fabric_rxq *q = &fab->rxq[w->index][i];
-		int fd = atomic_load_explicit(&fab->port[q->slot].port->fd[q->queue], memory_order_acquire);
-		struct epoll_event ev = {.events = EPOLLIN, .data.u64 = (uint64_t)q->slot << 16 | q->queue};
+		int fd = atomic_load_explicit(&fab->port[q->slot].port->fd[q->queue],
+					      memory_order_acquire);
+		struct epoll_event ev = {.events = EPOLLIN,
+					 .data.u64 = (uint64_t)q->slot << 16 | q->queue};
 
 		if (fd < 0)
 			continue;
 		if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) < 0 && errno != EEXIST)
-			log_limited(LOG_LEVEL_WARN, "port %s: cannot be watched: %s", fab->port[q->slot].port->name,
-				    strerror(errno));
+			log_limited(LOG_LEVEL_WARN, "port %s: cannot be watched: %s",
+				    fab->port[q->slot].port->name, strerror(errno));
 		heat(w, q->slot, q->queue, w->fwd->now_ns);
 	}
 }
@@ -144,13 +147,15 @@ static void on_event(struct worker *w, const struct epoll_event *ev)
 		uint64_t n;
 
 		if (read(w->wakefd, &n, sizeof(n)) < 0 && errno != EAGAIN)
-			log_limited(LOG_LEVEL_ERR, "worker %u: wake: %s", w->index, strerror(errno));
+			log_limited(LOG_LEVEL_ERR, "worker %u: wake: %s", w->index,
+				    strerror(errno));
 		return;
 	}
 	if (slot >= w->fab->n_slots || !w->fab->port[slot].port)
 		return;
 	p = w->fab->port[slot].port;
-	fd = queue < PORT_QUEUES_MAX ? atomic_load_explicit(&p->fd[queue], memory_order_acquire) : -1;
+	fd = queue < PORT_QUEUES_MAX ? atomic_load_explicit(&p->fd[queue], memory_order_acquire)
+				     : -1;
 	/* A device that is gone would wake us for ever; the control thread hears of it from the broker. */
 	if (ev->events & (EPOLLERR | EPOLLHUP) && fd >= 0)
 		epoll_ctl(w->epfd, EPOLL_CTL_DEL, fd, NULL);

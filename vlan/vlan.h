@@ -26,7 +26,13 @@
 #include "switch/port/port.h"
 #include "vlan/tag.h"
 
-enum vlan_mode { VLAN_ACCESS, VLAN_TRUNK, VLAN_NATIVE_UNTAGGED, VLAN_NATIVE_TAGGED, VLAN_DOT1Q_TUNNEL };
+enum vlan_mode {
+	VLAN_ACCESS,
+	VLAN_TRUNK,
+	VLAN_NATIVE_UNTAGGED,
+	VLAN_NATIVE_TAGGED,
+	VLAN_DOT1Q_TUNNEL
+};
 enum vlan_prio_tags { PRIO_TAGS_NEVER, PRIO_TAGS_IF_NONZERO, PRIO_TAGS_ALWAYS };
 
 struct vlan_set {
@@ -37,9 +43,9 @@ struct vlan_set {
 struct vlan_port {
 	enum vlan_mode mode;
 	enum vlan_prio_tags prio_tags;
-	uint16_t tag;                      /* access VLAN, native VLAN or service VLAN; 0: none */
-	struct vlan_set carries;           /* every VLAN this port is a member of, tag included */
-	const struct vlan_set *service;    /* the fabric's service VLANs */
+	uint16_t tag;			/* access VLAN, native VLAN or service VLAN; 0: none */
+	struct vlan_set carries;	/* every VLAN this port is a member of, tag included */
+	const struct vlan_set *service; /* the fabric's service VLANs */
 };
 
 static inline bool vlan_set_has(const struct vlan_set *s, uint16_t vid)
@@ -78,7 +84,9 @@ static inline struct tag vlan_egress(const struct vlan_port *v, const struct fra
 			(v->mode == VLAN_NATIVE_UNTAGGED && vid == v->tag);
 
 	if (!untagged)
-		return (struct tag){.tpid = vlan_set_has(v->service, vid) ? ETYPE_8021AD : ETYPE_8021Q, .tci = f->tci};
+		return (struct tag){.tpid = vlan_set_has(v->service, vid) ? ETYPE_8021AD
+									  : ETYPE_8021Q,
+				    .tci = f->tci};
 	if (v->prio_tags == PRIO_TAGS_NEVER || v->mode == VLAN_DOT1Q_TUNNEL ||
 	    (v->prio_tags == PRIO_TAGS_IF_NONZERO && !(f->tci & TCI_PCP)))
 		return (struct tag){0};

@@ -11,33 +11,33 @@
 
 /*        symbol         word             what it means, for `vfab drops` and the manual */
 #define DROP_REASONS(X)                                                                            \
-	X(RUNT,          "runt",          "shorter than an Ethernet header")                       \
-	X(BAD_SOURCE,    "bad_source",    "source address is a group, zero or the switch's own")   \
-	X(BAD_OFFLOAD,   "bad_offload",   "offload header does not fit the frame")                 \
-	X(RESERVED,      "reserved",      "destination 01:80:c2:00:00:00-0f is never forwarded")   \
-	X(VLAN,          "vlan",          "the port does not take frames of this VLAN")            \
+	X(RUNT, "runt", "shorter than an Ethernet header")                                         \
+	X(BAD_SOURCE, "bad_source", "source address is a group, zero or the switch's own")         \
+	X(BAD_OFFLOAD, "bad_offload", "offload header does not fit the frame")                     \
+	X(RESERVED, "reserved", "destination 01:80:c2:00:00:00-0f is never forwarded")             \
+	X(VLAN, "vlan", "the port does not take frames of this VLAN")                              \
 	X(VLAN_RESERVED, "vlan_reserved", "VLAN id 4095")                                          \
-	X(GUARD_MAC,     "guard_mac",     "source is not the address this port may use")           \
-	X(MAC_LIMIT,     "mac_limit",     "the port has learned as many addresses as it may")      \
-	X(RATE,          "rate",          "over the port's rate")                                  \
-	X(STORM,         "storm",         "over the port's broadcast, multicast or unknown limit") \
-	X(LOOP,          "loop",          "flooded frame of a port found in a loop, over the cap") \
-	X(SAME_PORT,     "same_port",     "destination is behind the port it came from")           \
-	X(ISOLATED,      "isolated",      "both ports are isolated")                               \
-	X(HOST_ONLY,     "host_only",     "for the host, but not for its address on this network") \
-	X(NO_OUTPUT,     "no_output",     "no other port carries this VLAN")                       \
-	X(TOO_BIG,       "too_big",       "larger than the MTU of the output")                     \
-	X(TX_FULL,       "tx_full",       "the output had no room")                                \
-	X(PORT_DOWN,     "port_down",     "the output is down or has no peer")                     \
-	X(TX_ERROR,      "tx_error",      "the output refused the frame")                          \
-	X(NO_MEMORY,     "no_memory",     "the worker had no buffer to segment or gather into")
+	X(GUARD_MAC, "guard_mac", "source is not the address this port may use")                   \
+	X(MAC_LIMIT, "mac_limit", "the port has learned as many addresses as it may")              \
+	X(RATE, "rate", "over the port's rate")                                                    \
+	X(STORM, "storm", "over the port's broadcast, multicast or unknown limit")                 \
+	X(LOOP, "loop", "flooded frame of a port found in a loop, over the cap")                   \
+	X(SAME_PORT, "same_port", "destination is behind the port it came from")                   \
+	X(ISOLATED, "isolated", "both ports are isolated")                                         \
+	X(HOST_ONLY, "host_only", "for the host, but not for its address on this network")         \
+	X(NO_OUTPUT, "no_output", "no other port carries this VLAN")                               \
+	X(TOO_BIG, "too_big", "larger than the MTU of the output")                                 \
+	X(TX_FULL, "tx_full", "the output had no room")                                            \
+	X(PORT_DOWN, "port_down", "the output is down or has no peer")                             \
+	X(TX_ERROR, "tx_error", "the output refused the frame")                                    \
+	X(NO_MEMORY, "no_memory", "the worker had no buffer to segment or gather into")
 
 enum drop {
 	DROP_NONE, /* go on */
 #define X(symbol, word, text) DROP_##symbol,
 	DROP_REASONS(X)
 #undef X
-	DROP_COUNT,
+		DROP_COUNT,
 };
 
 /* The stable word of a reason, "none" for DROP_NONE. */

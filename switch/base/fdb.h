@@ -47,11 +47,12 @@ struct fdb_table {
 struct fdb {
 	struct fdb_table *table;
 	atomic_flag lock;
-	_Atomic uint32_t count;              /* learned entries */
-	uint32_t limit;                      /* learned entries allowed */
+	_Atomic uint32_t count;		       /* learned entries */
+	uint32_t limit;			       /* learned entries allowed */
 	_Atomic uint32_t port_count[SLOT_MAX]; /* learned entries of each port */
 	_Atomic uint32_t port_limit[SLOT_MAX]; /* and how many it may have */
-	_Atomic uint32_t port_moves[SLOT_MAX]; /* addresses that moved to or from the port, ever: the loop guard reads it */
+	_Atomic uint32_t port_moves
+		[SLOT_MAX]; /* addresses that moved to or from the port, ever: the loop guard reads it */
 };
 
 struct fdb_entry {
@@ -92,7 +93,7 @@ void fdb_prefetch(const struct fdb *fdb, fdb_key key);
 
 /* Control: each takes the lock for a few buckets at a time. */
 int fdb_add_static(struct fdb *fdb, fdb_key key, uint16_t slot, uint16_t flags); /* 0, -ENOSPC */
-int fdb_del(struct fdb *fdb, fdb_key key);                                      /* 0, -ENOENT */
+int fdb_del(struct fdb *fdb, fdb_key key);					 /* 0, -ENOENT */
 /* Removes learned entries for which match says so; returns how many. */
 typedef bool (*fdb_match)(const struct fdb_entry *e, void *arg);
 uint32_t fdb_flush(struct fdb *fdb, fdb_match match, void *arg, bool with_static);

@@ -28,13 +28,13 @@
 #include "switch/base/drop.h"
 
 enum {
-	VEC_SIZE = 128,        /* frames a vector */
-	FRAME_HEADROOM = 128,  /* bytes free in front of every snapshot */
+	VEC_SIZE = 128,		 /* frames a vector */
+	FRAME_HEADROOM = 128,	 /* bytes free in front of every snapshot */
 	FRAME_MAX = 65536 + 256, /* bytes of the largest frame: 64 KiB of payload and its headers */
-	SNAP_MIN = 64,         /* a snapshot holds at least this much of a frame that long */
-	SNAP_MAX = 2048,       /* and never more than this */
+	SNAP_MIN = 64,		 /* a snapshot holds at least this much of a frame that long */
+	SNAP_MAX = 2048,	 /* and never more than this */
 	ETH_HEADER = 14,
-	ETH_MIN = 60,          /* without FCS */
+	ETH_MIN = 60, /* without FCS */
 	TAG_BYTES = 4,
 };
 
@@ -55,7 +55,7 @@ enum { OFFLOAD_NEEDS_CSUM = 1, OFFLOAD_DATA_VALID = 2 };
 enum { GSO_NONE = 0, GSO_TCPV4 = 1, GSO_TCPV6 = 4, GSO_UDP_L4 = 5, GSO_ECN = 0x80 };
 
 struct offload {
-	uint8_t flags;        /* OFFLOAD_* */
+	uint8_t flags;	      /* OFFLOAD_* */
 	uint8_t gso_type;     /* GSO_*, with GSO_ECN or'ed in */
 	uint16_t hdr_len;     /* bytes of headers, up to the payload that is segmented */
 	uint16_t gso_size;    /* payload bytes a segment */
@@ -64,21 +64,21 @@ struct offload {
 };
 
 struct frame {
-	uint8_t *snap;          /* first bytes of the frame */
+	uint8_t *snap;		  /* first bytes of the frame */
 	const struct iovec *body; /* the rest, in the source's memory; NULL when body_cnt is 0 */
-	uint32_t len;           /* bytes of the whole frame */
-	uint16_t snap_len;      /* bytes of it in the snapshot */
-	uint16_t body_cnt;      /* iovecs in body */
-	struct offload off;     /* checksum and segmentation */
-	uint16_t etype;         /* EtherType of the untagged frame, host order */
-	uint16_t tci;           /* VLAN id of the fabric, DEI and priority, host order */
-	uint16_t rx_tpid;       /* TPID of the tag that ingress took off, 0 when there was none */
-	uint16_t rx_tci;        /* and its tag control information */
-	uint16_t in;            /* slot of the port it came in by */
-	uint16_t out;           /* slot of the one output, or OUT_* */
-	uint8_t drop;           /* enum drop; DROP_NONE while it goes on */
-	uint8_t traced;         /* 0, or 1 + index in the recorder's list */
-	uint8_t taken;          /* outputs that took it, saturating */
+	uint32_t len;		  /* bytes of the whole frame */
+	uint16_t snap_len;	  /* bytes of it in the snapshot */
+	uint16_t body_cnt;	  /* iovecs in body */
+	struct offload off;	  /* checksum and segmentation */
+	uint16_t etype;		  /* EtherType of the untagged frame, host order */
+	uint16_t tci;		  /* VLAN id of the fabric, DEI and priority, host order */
+	uint16_t rx_tpid;	  /* TPID of the tag that ingress took off, 0 when there was none */
+	uint16_t rx_tci;	  /* and its tag control information */
+	uint16_t in;		  /* slot of the port it came in by */
+	uint16_t out;		  /* slot of the one output, or OUT_* */
+	uint8_t drop;		  /* enum drop; DROP_NONE while it goes on */
+	uint8_t traced;		  /* 0, or 1 + index in the recorder's list */
+	uint8_t taken;		  /* outputs that took it, saturating */
 	uint8_t reserved[13];
 };
 
@@ -123,7 +123,7 @@ enum drop frame_check_offload(struct frame *f);
  */
 struct frame_l4 {
 	uint16_t l3, l4; /* offsets from the start of the frame */
-	uint8_t proto;   /* IP protocol number */
+	uint8_t proto;	 /* IP protocol number */
 	bool is_ipv6;
 };
 bool frame_find_l4(const struct frame *f, struct frame_l4 *out);

@@ -33,7 +33,8 @@ struct segment {
 	struct offload off;
 };
 typedef bool (*gso_emit)(const struct segment *s, void *arg);
-unsigned gso_segment(const struct frame *f, unsigned can, uint8_t *buf, size_t capacity, gso_emit emit, void *arg);
+unsigned gso_segment(const struct frame *f, unsigned can, uint8_t *buf, size_t capacity,
+		     gso_emit emit, void *arg);
 
 /* The largest L2 payload (bytes after the Ethernet header) a receiver will see of f: the frame's, or a
  * segment's.  Compared with the MTU of the output. */

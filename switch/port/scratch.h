@@ -14,18 +14,19 @@
 #include "switch/base/frame.h"
 
 enum {
-	RX_BURST = 64,                                             /* receive buffers */
+	RX_BURST = 64, /* receive buffers */
 	/* Bytes of each: pages, and three cache lines more so that the heads of frames fall into different cache sets. */
 	RX_STRIDE = ((FRAME_HEADROOM + FRAME_MAX + 4095) & ~4095) + 192,
 	SCRATCH_IOVS = 4096,
-	SEGMENT_BYTES = 128 * 1024,                                /* room for a frame gathered or segmented */
+	SEGMENT_BYTES = 128 * 1024, /* room for a frame gathered or segmented */
 };
 
 struct scratch {
-	uint8_t *rx;                    /* RX_BURST buffers of RX_STRIDE; the kernel gives pages on first use */
-	struct iovec iov[SCRATCH_IOVS]; /* bodies of the vector in hand; rx starts again at iov[0] */
+	uint8_t *rx; /* RX_BURST buffers of RX_STRIDE; the kernel gives pages on first use */
+	struct iovec
+		iov[SCRATCH_IOVS]; /* bodies of the vector in hand; rx starts again at iov[0] */
 	unsigned iovs;
-	uint8_t *segment;               /* SEGMENT_BYTES */
+	uint8_t *segment; /* SEGMENT_BYTES */
 };
 
 int scratch_init(struct scratch *s); /* 0 or -ENOMEM */

@@ -77,7 +77,7 @@ static enum drop drop_of_errno(int error)
 	case ENOBUFS:
 	case ENOMEM:
 		return DROP_TX_FULL;
-	case EIO: /* the interface is set down */
+	case EIO:    /* the interface is set down */
 	case EBADFD: /* the device is gone */
 	case EBADF:
 		return DROP_PORT_DOWN;
@@ -99,8 +99,8 @@ struct tap_out {
  * Fills head with the vnet header, and with the addresses and the tag when there is one; returns how
  * many bytes that are.  The frame goes on at *skip.
  */
-static size_t write_head(uint8_t head[static VNET_BYTES + MAC_PAIR + TAG_BYTES], struct offload off, struct tag tag,
-			 const uint8_t *macs, size_t *skip)
+static size_t write_head(uint8_t head[static VNET_BYTES + MAC_PAIR + TAG_BYTES], struct offload off,
+			 struct tag tag, const uint8_t *macs, size_t *skip)
 {
 	struct vnet_header h = {.off = off};
 	size_t n = VNET_BYTES;

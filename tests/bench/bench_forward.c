@@ -15,7 +15,14 @@
 #include "switch/forward.h"
 #include "tests/lib/fake_port.h"
 
-enum { PORTS = 8, MACS = 1000, FRAME_BYTES = 60, VECTORS = 16, REPEATS = 32, STRIDE = FRAME_HEADROOM + 64 };
+enum {
+	PORTS = 8,
+	MACS = 1000,
+	FRAME_BYTES = 60,
+	VECTORS = 16,
+	REPEATS = 32,
+	STRIDE = FRAME_HEADROOM + 64
+};
 
 static struct fake *fake[PORTS];
 static uint8_t *memory;
@@ -59,7 +66,8 @@ static struct fabric *make_fabric(struct fdb *fdb)
 		fake[i]->discards = true;
 		ports[i] = &fake[i]->port;
 	}
-	if (conf_merge(conf, text, strlen(text), CONF_ADD, &err) < 0 || conf_validate(conf, NULL, &err) < 0) {
+	if (conf_merge(conf, text, strlen(text), CONF_ADD, &err) < 0 ||
+	    conf_validate(conf, NULL, &err) < 0) {
 		fprintf(stderr, "bench_forward: %s\n", err.text);
 		exit(1);
 	}
@@ -123,7 +131,9 @@ int main(int argc, char **argv)
 			cycles[r - 1] = (double)spent / (VECTORS * REPEATS * VEC_SIZE);
 	}
 	qsort(cycles, rounds, sizeof(*cycles), by_value);
-	printf("bench=forward frame_bytes=64 macs=%d ports=%d frames=%u cycles_min=%.1f cycles_median=%.1f\n", MACS, PORTS,
-	       (rounds + 1) * VECTORS * REPEATS * VEC_SIZE, cycles[0], cycles[rounds / 2]);
+	printf("bench=forward frame_bytes=64 macs=%d ports=%d frames=%u cycles_min=%.1f "
+	       "cycles_median=%.1f\n",
+	       MACS, PORTS, (rounds + 1) * VECTORS * REPEATS * VEC_SIZE, cycles[0],
+	       cycles[rounds / 2]);
 	return 0;
 }

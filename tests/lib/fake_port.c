@@ -33,7 +33,8 @@ static unsigned fake_rx(struct port *p, unsigned q, struct scratch *s, struct ve
 		f->body = NULL;
 		f->body_cnt = 0;
 		if (f->len > f->snap_len) {
-			s->iov[s->iovs] = (struct iovec){in->bytes + f->snap_len, f->len - f->snap_len};
+			s->iov[s->iovs] =
+				(struct iovec){in->bytes + f->snap_len, f->len - f->snap_len};
 			f->body = &s->iov[s->iovs++];
 			f->body_cnt = 1;
 		}

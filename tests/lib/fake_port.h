@@ -21,12 +21,13 @@ struct fake {
 	struct port port;
 	struct fake_frame in[FAKE_FRAMES], out[FAKE_FRAMES];
 	unsigned n_in, n_out;
-	unsigned room;      /* frames that tx still takes; UINT_MAX at first */
-	uint32_t snap_max;  /* bytes a snapshot holds; SNAP_MAX at first */
-	bool discards;      /* tx only counts (benchmarks) */
+	unsigned room;	   /* frames that tx still takes; UINT_MAX at first */
+	uint32_t snap_max; /* bytes a snapshot holds; SNAP_MAX at first */
+	bool discards;	   /* tx only counts (benchmarks) */
 };
 
-struct fake *fake_create(const char *name, uint16_t slot); /* NULL without memory; state is PORT_UP */
+struct fake *fake_create(const char *name,
+			 uint16_t slot); /* NULL without memory; state is PORT_UP */
 void fake_destroy(struct fake *f);
 
 /* Queues a copy of a frame to be received. */
