@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sandbox: what the switch process gives up before the first guest byte.
+ *
+ * How it fits.  switch.c calls sandbox_enter() once, after it has mapped the state region and before it reads its configuration; nothing that
+ * a guest, a client or a file wrote has been seen until then.
+ *
+ * Theory of operation.  Each step needs what a later one takes away:
+ *
+ *   who we become    needs /etc/passwd        namespaces, empty root   need CAP_SYS_ADMIN
+ *   bounding set     needs CAP_SETPCAP        uid, gid                 need CAP_SETUID, CAP_SETGID
+ *   no capability, no_new_privs, death signal, non-dumpable: need nothing more
+ *   seccomp last: everything above would be a violation
+ *
+ * The filter allows what the control thread and the workers call, listed below with the reason where it is
+ * not plain; everything else kills the process, and the broker's event names the signal (SIGSYS).  Calls without a
+ * check of arguments come out of the kernel's per-filter bitmap, so read, readv and writev of the data path cost nothing.
+ * A build with sanitizers (VFAB_SANITIZED) allows a few calls more, named in their own list.
+ */
+#include "switch/sandbox.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <jansson.h>
+#include <linux/seccomp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#endif
+
+/* Whole calls: what their arguments reach is held by descriptors and memory that the process has anyway. */
+static const int allowed[] = {
+	/* data path: the kernel answers these from its bitmap */
+	SCMP_SYS(read),
+	SCMP_SYS(readv),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_create1),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(futex),
+	SCMP_SYS(membarrier),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(eventfd2),
+	/* control socket, broker, streams */
+	SCMP_SYS(accept4),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(close),
+	SCMP_SYS(lseek),
+	SCMP_SYS(pread64),
+	SCMP_SYS(fstat),
+	SCMP_SYS(memfd_create),
+	SCMP_SYS(ftruncate),
+	/* memory; mmap and mprotect are below */
+	SCMP_SYS(munmap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(mremap),
+	SCMP_SYS(brk),
+	SCMP_SYS(sysinfo), /* qsort of the C library asks how much memory there is */
+	/* threads */
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(sched_setaffinity),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	/* signals */
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(restart_syscall),
+	/* time and randomness */
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_getres),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(time),
+	SCMP_SYS(getrandom),
+};
+
+#ifdef VFAB_SANITIZED
+/* What the runtimes of the sanitizers need: stacks of threads, their shadow, and the text of a report. */
+static const int allowed_sanitized[] = {
+	SCMP_SYS(mmap),
+	SCMP_SYS(mprotect),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(prlimit64),
+	SCMP_SYS(getrlimit),
+	SCMP_SYS(getppid),
+	SCMP_SYS(getuid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),
+	SCMP_SYS(getegid),
+	SCMP_SYS(prctl),
+	SCMP_SYS(sched_getparam),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(arch_prctl),
+	SCMP_SYS(dup),
+	SCMP_SYS(uname),
+	SCMP_SYS(sched_getscheduler),
+};
+
+/* They look for files and can live without. */
+static const int absent_sanitized[] = {
+	SCMP_SYS(open),	      SCMP_SYS(openat), SCMP_SYS(stat),	  SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat), SCMP_SYS(access), SCMP_SYS(socket), SCMP_SYS(pipe2),
+};
+#endif
+
+/* Commands of fcntl: the seals of a memfd, and flags. */
+static const unsigned fcntl_commands[] = {
+	F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GET_SEALS,
+};
+
+static const unsigned socket_options[] = {SO_PEERCRED, SO_ERROR};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* A name for a thread or a mapping is all that prctl is for. */
+static const unsigned prctl_options[] = {PR_SET_NAME, PR_SET_VMA};
+
+/* Of an int argument only the lower half of the register counts. */
+static const uint64_t INT_MASK = 0xffffffff;
+
+/* Acts on a call when the masked argument has that value. */
+static int rule(scmp_filter_ctx f, uint32_t action, int call, struct scmp_arg_cmp cmp)
+{
+	cmp.op = SCMP_CMP_MASKED_EQ;
+	return seccomp_rule_add_array(f, action, call, 1, &cmp);
+}
+
+static struct scmp_arg_cmp arg(unsigned index, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = index, .datum_a = mask, .datum_b = value};
+}
+
+static int allow_values(scmp_filter_ctx f, int call, unsigned index, const unsigned *values,
+			size_t n)
+{
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < n && !err; i++)
+		err = rule(f, SCMP_ACT_ALLOW, call, arg(index, INT_MASK, values[i]));
+	return err;
+}
+
+/* Memory is never executable, and a new thread stays in our namespaces and our process. */
+static int allow_memory_and_threads(scmp_filter_ctx f)
+{
+	const uint64_t kinds = CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
+			       CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
+			       CLONE_PTRACE;
+	int err;
+
+	err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), arg(2, PROT_EXEC, 0));
+	if (!err)
+		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), arg(2, PROT_EXEC, 0));
+	if (!err)
+		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), arg(0, kinds, CLONE_THREAD));
+	/* Its flags lie in memory, where no filter can look: the C library falls back to clone. */
+	if (!err)
+		err = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	return err;
+}
+
+static int allow_checked(scmp_filter_ctx f)
+{
+	int err;
+
+	err = allow_memory_and_threads(f);
+	if (!err)
+		err = allow_values(f, SCMP_SYS(fcntl), 1, fcntl_commands, COUNT(fcntl_commands));
+	if (!err)
+		err = allow_values(f, SCMP_SYS(prctl), 0, prctl_options, COUNT(prctl_options));
+	if (!err)
+		err = allow_values(f, SCMP_SYS(getsockopt), 2, socket_options,
+				   COUNT(socket_options));
+	/* send(): over connected sockets only, never to an address. */
+	if (!err)
+		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(sendto), arg(4, UINT64_MAX, 0));
+	/* fstat() of the C library; with a path it finds nothing in an empty root. */
+	if (!err)
+		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat),
+			   arg(3, INT_MASK, AT_EMPTY_PATH));
+	/* abort() and stopping a thread: ourselves, nobody else. */
+	if (!err)
+		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill),
+			   arg(0, INT_MASK, (uint32_t)getpid()));
+	/* isatty() of the standard streams. */
+	if (!err)
+		err = rule(f, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), arg(1, INT_MASK, TCGETS));
+	return err;
+}
+
+#ifdef VFAB_SANITIZED
+static int allow_sanitizers(scmp_filter_ctx f)
+{
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < COUNT(allowed_sanitized) && !err; i++)
+		err = seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed_sanitized[i], 0);
+	for (i = 0; i < COUNT(absent_sanitized) && !err; i++)
+		err = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOENT), absent_sanitized[i], 0);
+	return err;
+}
+#else
+static int allow_sanitizers(scmp_filter_ctx f)
+{
+	(void)f;
+	return 0;
+}
+#endif
+
+static int enter_seccomp(void)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int err = 0;
+	size_t i;
+
+	if (!f)
+		return -ENOMEM;
+	/* Threads that a runtime started before us come along; no_new_privs is set already. */
+	err = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
+	for (i = 0; i < COUNT(allowed) && !err; i++)
+		err = seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (!err)
+		err = allow_checked(f);
+	if (!err)
+		err = allow_sanitizers(f);
+	if (!err)
+		err = seccomp_load(f);
+	seccomp_release(f);
+	return err;
+}
+
+struct identity {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* The user of the switch: vfab where the administrator made it, else nobody. */
+static int find_identity(struct identity *id)
+{
+	const struct passwd *pw = getpwnam("vfab");
+
+	if (!pw)
+		pw = getpwnam("nobody");
+	id->uid = pw ? pw->pw_uid : 65534;
+	id->gid = pw ? pw->pw_gid : 65534;
+	/* A user of that name with the rights of root would be no sandbox. */
+	return id->uid == 0 || id->gid == 0 ? -EPERM : 0;
+}
+
+/*
+ * An empty tmpfs of one inode becomes the root, read-only.  /proc is the one directory that is sure to be there; on a root that cannot be
+ * pivoted (an initramfs), the tmpfs is moved over it instead.
+ */
+static int empty_root(void)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("vfab", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  "mode=0555,nr_inodes=2,size=4096") < 0 ||
+	    chdir("/proc") < 0)
+		return -errno;
+	if (syscall(SYS_pivot_root, ".", ".") == 0) {
+		if (umount2(".", MNT_DETACH) < 0)
+			return -errno;
+	} else if (errno != EINVAL || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0) {
+		return -errno;
+	}
+	if (chdir("/") < 0 ||
+	    mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+static int drop_rights(const struct identity *id)
+{
+	capng_clear(CAPNG_SELECT_ALL);
+	errno = 0;
+	/* Takes the bounding set first, then groups, gid and uid, then what capabilities are left. */
+	if (capng_change_id((int)id->uid, (int)id->gid,
+			    CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING | CAPNG_CLEAR_AMBIENT) < 0)
+		return errno ? -errno : -EPERM;
+	return 0;
+}
+
+int sandbox_enter(const char **step)
+{
+	pid_t parent = getppid();
+	struct identity id;
+	int err;
+
+	/* Reads /dev/urandom at its first object, which would be too late later. */
+	json_object_seed(0);
+
+	*step = "user of the switch";
+	err = find_identity(&id);
+	if (err)
+		return err;
+	*step = "own namespaces";
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+		return -errno;
+	*step = "empty root";
+	err = empty_root();
+	if (err)
+		return err;
+	*step = "capabilities and user";
+	err = drop_rights(&id);
+	if (err)
+		return err;
+	/* The change of user took the death signal away; a broker that died since is noticed here. */
+	*step = "death signal";
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -errno;
+	if (getppid() != parent)
+		return -ESRCH;
+	*step = "no_new_privs";
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		return -errno;
+	*step = "seccomp";
+	return enter_seccomp();
+}
