@@ -30,7 +30,17 @@ enum {
 	CONF_NETNS_SIZE = 108, /* a name under /run/netns, a path with /, or a pid (all digits) */
 	CONF_PORTS_MAX = 4000,
 	CONF_NETWORKS_MAX = 4094,
+	CONF_CONTAINERS_MAX = 4000,
+	CONF_NICS_MAX = 64,    /* of one container */
+	CONF_MACS_MAX = 32768, /* static entries, in all */
+	CONF_RUN_MAX = 4096,   /* bytes of `run` */
 	CONF_WORKERS_MAX = 16,
+	CONF_KEYS_MAX = 24,    /* keys that one kind of object may have */
+};
+
+/* Where a key stands in the text merged last; line 0: not there.  For the errors of conf_validate() alone. */
+struct conf_mark {
+	int line, column;
 };
 
 enum conf_net_mode { NET_INTERNAL, NET_HOST_ONLY };
@@ -38,12 +48,13 @@ enum conf_net_mode { NET_INTERNAL, NET_HOST_ONLY };
 struct conf_static_mac {
 	struct mac mac;
 	char port[CONF_NAME_SIZE];
-	int line;
+	int line, column;
 };
 
 struct conf_network {
 	char name[CONF_NAME_SIZE];
-	int line, column;            /* where it is defined, 1-based; 0: by a verb */
+	int line, column;            /* where the text merged last has it, 1-based; 0: it has not */
+	struct conf_mark at[CONF_KEYS_MAX];
 	enum conf_net_mode mode;
 	uint16_t vlan;               /* 0 only before conf_validate() */
 	bool vlan_auto;              /* the fabric chose it: trunks without `trunks` do not carry it */
@@ -54,13 +65,14 @@ struct conf_network {
 	bool isolate;                /* members reach no other member */
 	uint64_t mac_ageing_ms;      /* 300 s by default; 0: never */
 	char ifname[CONF_IFNAME_SIZE]; /* host-only: the device in the host; default vf-NETWORK cut to 15 */
-	struct conf_static_mac *macs; /* static entries; key `macs`: {MAC: PORT} */
+	struct conf_static_mac *macs; /* static entries, sorted by address; key `macs`: {MAC: PORT} */
 	size_t n_macs;
 };
 
 struct conf_port {
 	char name[CONF_NAME_SIZE];
 	int line, column;
+	struct conf_mark at[CONF_KEYS_MAX];
 	char tap[CONF_IFNAME_SIZE];
 	char netns[CONF_NETNS_SIZE]; /* "": vfabd's own */
 	char network[CONF_NAME_SIZE]; /* "": a port with vlan-mode */
@@ -93,12 +105,14 @@ struct conf_nic {
 	struct ip gateway;
 	bool has_gateway;
 	char ifname[CONF_IFNAME_SIZE]; /* "": eth(n-1) */
-	int line;
+	struct conf_mark at[CONF_KEYS_MAX];
+	int line, column;
 };
 
 struct conf_container {
 	char name[CONF_NAME_SIZE];
 	int line, column;
+	struct conf_mark at[CONF_KEYS_MAX];
 	char *run;                   /* NULL: none */
 	struct conf_nic *nics;
 	size_t n_nics;
@@ -130,6 +144,10 @@ struct conf_error {
 	char text[320];      /* network "ofice" does not exist (did you mean "office"?) */
 };
 
+/* The line for people: of a file when `file` is given, else of a verb.  Returns buf. */
+enum { CONF_ERROR_TEXT = 1024 };
+const char *conf_error_line(const struct conf_error *err, const char *file, char buf[static CONF_ERROR_TEXT]);
+
 struct conf *conf_create(void);                      /* empty; NULL without memory */
 struct conf *conf_copy(const struct conf *c);
 void conf_destroy(struct conf *c);
@@ -158,6 +176,9 @@ const struct conf_network *conf_find_network(const struct conf *c, const char *n
 const struct conf_port *conf_find_port(const struct conf *c, const char *name);
 /* The device of a host-only network in the host, also the name of its port. */
 const char *conf_network_ifname(const struct conf_network *n, char buf[static CONF_IFNAME_SIZE]);
+/* The n-th (from 0) interface of a container: the port that it makes and its interface. */
+const char *conf_nic_port(const struct conf_container *c, size_t n, char buf[static CONF_NAME_SIZE]);
+const char *conf_nic_ifname(const struct conf_container *c, size_t n, char buf[static CONF_IFNAME_SIZE]);
 /* The gateway of a network, given or first of the prefix; false when it has no IPv4 prefix. */
 bool conf_network_gateway(const struct conf_network *n, struct ip *out);
 

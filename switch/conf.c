@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conf: the life of struct conf, and finding things in it.
+ *
+ *   text --conf_yaml.c--> tree --conf_merge.c, by conf_schema.c--> struct conf --conf_check.c--> ready to apply
+ *
+ * Objects of a kind are one array without spare room: configurations are made anew for each change and thrown away
+ * whole.  Where many names are looked up (merging, checking), conf_names sorts them first.
+ */
+#include "switch/conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "switch/conf_internal.h"
+
+void conf_set_objects(struct conf *c, const struct conf_kind *kind, const void *objects, size_t n)
+{
+	memcpy(conf_field(c, kind->array), &objects, sizeof(objects));
+	memcpy(conf_field(c, kind->count), &n, sizeof(n));
+}
+
+void conf_object_fini(const struct conf_kind *kind, void *object)
+{
+	if (kind == &conf_networks) {
+		free(((struct conf_network *)object)->macs);
+	} else if (kind == &conf_containers) {
+		free(((struct conf_container *)object)->run);
+		free(((struct conf_container *)object)->nics);
+	}
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int conf_names_init(struct conf_names *names, const struct conf *c, const struct conf_kind *kind)
+{
+	const char *objects = conf_objects(c, kind, &names->n);
+
+	names->name = calloc(names->n + 1, sizeof(names->name[0]));
+	if (!names->name)
+		return -ENOMEM;
+	for (size_t i = 0; i < names->n; i++)
+		names->name[i] = objects + i * kind->size;
+	qsort(names->name, names->n, sizeof(names->name[0]), compare_names);
+	return 0;
+}
+
+void conf_names_fini(struct conf_names *names)
+{
+	free(names->name);
+}
+
+const void *conf_names_find(const struct conf_names *names, const char *name)
+{
+	const char *const *at =
+		bsearch(&name, names->name, names->n, sizeof(names->name[0]), compare_names);
+
+	return at ? *at : NULL;
+}
+
+struct conf *conf_create(void)
+{
+	return calloc(1, sizeof(struct conf));
+}
+
+/* A copy of n objects; NULL without memory, but never for n == 0. */
+static void *duplicate(const void *from, size_t n, size_t size)
+{
+	void *to = malloc((n + 1) * size);
+
+	if (to && n)
+		memcpy(to, from, n * size);
+	return to;
+}
+
+static bool copy_objects(struct conf *to, const struct conf *from, const struct conf_kind *kind)
+{
+	size_t n;
+	const void *old = conf_objects(from, kind, &n);
+	void *new = duplicate(old, n, kind->size);
+
+	if (new)
+		conf_set_objects(to, kind, new, n);
+	return new;
+}
+
+/* What an object holds, one by one, so that a failure leaves nothing shared. */
+static bool copy_networks(struct conf *to)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < to->n_networks; i++) {
+		struct conf_network *n = &to->networks[i];
+
+		n->macs = ok ? duplicate(n->macs, n->n_macs, sizeof(*n->macs)) : NULL;
+		ok = ok && n->macs;
+	}
+	return ok;
+}
+
+static bool copy_containers(struct conf *to)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < to->n_containers; i++) {
+		struct conf_container *c = &to->containers[i];
+		const char *run = c->run;
+
+		c->nics = ok ? duplicate(c->nics, c->n_nics, sizeof(*c->nics)) : NULL;
+		c->run = ok && run ? strdup(run) : NULL;
+		ok = ok && c->nics && !run == !c->run;
+	}
+	return ok;
+}
+
+struct conf *conf_copy(const struct conf *c)
+{
+	struct conf *to = conf_create();
+	bool ok;
+
+	if (!to)
+		return NULL;
+	to->workers = c->workers;
+	ok = copy_objects(to, c, &conf_networks) && copy_networks(to) &&
+	     copy_objects(to, c, &conf_ports) && copy_objects(to, c, &conf_containers) &&
+	     copy_containers(to);
+	if (ok)
+		return to;
+	conf_destroy(to);
+	return NULL;
+}
+
+void conf_destroy(struct conf *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_networks; i++)
+		conf_object_fini(&conf_networks, &c->networks[i]);
+	for (size_t i = 0; i < c->n_containers; i++)
+		conf_object_fini(&conf_containers, &c->containers[i]);
+	free(c->networks);
+	free(c->ports);
+	free(c->containers);
+	free(c);
+}
+
+const char *conf_error_line(const struct conf_error *err, const char *file,
+			    char buf[static CONF_ERROR_TEXT])
+{
+	size_t n = 0;
+
+	if (!file) {
+		snprintf(buf, CONF_ERROR_TEXT, "%s%s%s", err->object, err->object[0] ? ": " : "",
+			 err->text);
+		return buf;
+	}
+	n = (size_t)snprintf(buf, CONF_ERROR_TEXT / 4, "%s", file);
+	n = n < CONF_ERROR_TEXT / 4 ? n : CONF_ERROR_TEXT / 4 - 1;
+	if (err->line)
+		n += (size_t)snprintf(buf + n, CONF_ERROR_TEXT - n, ":%d:%d", err->line,
+				      err->column);
+	snprintf(buf + n, CONF_ERROR_TEXT - n, ": %s%s%s", err->path, err->path[0] ? ": " : "",
+		 err->text);
+	return buf;
+}
+
+const struct conf_network *conf_find_network(const struct conf *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_networks; i++)
+		if (!strcmp(c->networks[i].name, name))
+			return &c->networks[i];
+	return NULL;
+}
+
+const struct conf_port *conf_find_port(const struct conf *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_ports; i++)
+		if (!strcmp(c->ports[i].name, name))
+			return &c->ports[i];
+	return NULL;
+}
+
+const char *conf_network_ifname(const struct conf_network *n, char buf[static CONF_IFNAME_SIZE])
+{
+	if (n->ifname[0])
+		snprintf(buf, CONF_IFNAME_SIZE, "%s", n->ifname);
+	else
+		snprintf(buf, CONF_IFNAME_SIZE, "vf-%.*s", CONF_IFNAME_SIZE - 4, n->name);
+	return buf;
+}
+
+bool conf_network_gateway(const struct conf_network *n, struct ip *out)
+{
+	if (!n->ipv4.is_set)
+		return false;
+	*out = n->has_gateway ? n->gateway : prefix_first(&n->ipv4);
+	return true;
+}
+
+const char *conf_nic_port(const struct conf_container *c, size_t n, char buf[static CONF_NAME_SIZE])
+{
+	if (n)
+		snprintf(buf, CONF_NAME_SIZE, "%.*s-%zu", CONF_NAME_SIZE - 4, c->name, n + 1);
+	else
+		snprintf(buf, CONF_NAME_SIZE, "%s", c->name);
+	return buf;
+}
+
+const char *conf_nic_ifname(const struct conf_container *c, size_t n,
+			    char buf[static CONF_IFNAME_SIZE])
+{
+	if (c->nics[n].ifname[0])
+		snprintf(buf, CONF_IFNAME_SIZE, "%s", c->nics[n].ifname);
+	else
+		snprintf(buf, CONF_IFNAME_SIZE, "eth%u", (unsigned)n);
+	return buf;
+}

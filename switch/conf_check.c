@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conf_check: what one key cannot know: conf_validate().
+ *
+ * Keys that need or exclude each other, references, and everything that two objects could both want: a VLAN, a
+ * prefix, a device in a namespace, the name of a port.  The latter are gathered as claims and sorted, so that a
+ * configuration of full size is checked in milliseconds.  Each error says where: the key of the object when the text merged last
+ * has it, else the object alone.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "switch/base/frame.h"
+#include "switch/conf_internal.h"
+#include "vlan/vlan.h"
+
+enum { MTU_IPV6 = 1280 /* RFC 8200 5 */, VLANS = 4096 };
+
+struct check {
+	struct conf *c;
+	const struct conf *keep;
+	struct conf_error *err;
+	struct conf_names networks, ports;
+};
+
+/* Something that only one object may have. */
+struct claim {
+	char what[CONF_NETNS_SIZE + CONF_IFNAME_SIZE];
+	const struct conf_kind *kind;
+	const void *object;
+	const char *key; /* by which it is claimed */
+	size_t order;
+};
+
+/* Fills the error for a key of an object; key NULL: the object as a whole. */
+__attribute__((format(printf, 5, 6))) static int fail(struct check *k, const struct conf_kind *kind,
+						      const void *object, const char *key,
+						      const char *fmt, ...)
+{
+	const struct conf_mark *marks = conf_field(object, kind->marks);
+	const struct conf_key *found = key ? conf_key_find(kind->keys, key) : NULL;
+	const int *line = conf_field(object, kind->line);
+	const char *name = object;
+	va_list ap;
+
+	*k->err = (struct conf_error){.line = line[0], .column = line[1]};
+	if (found && marks[found - kind->keys].line) {
+		k->err->line = marks[found - kind->keys].line;
+		k->err->column = marks[found - kind->keys].column;
+	}
+	snprintf(k->err->path, sizeof(k->err->path), "%s.%s%s%s", kind->section, name,
+		 key ? "." : "", key ? key : "");
+	snprintf(k->err->object, sizeof(k->err->object), "%s %s", kind->word, name);
+	va_start(ap, fmt);
+	vsnprintf(k->err->text, sizeof(k->err->text), fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+/* The same for an interface of a container. */
+static int fail_nic(struct check *k, const struct conf_container *c, size_t i, const char *key,
+		    const char *text)
+{
+	const struct conf_nic *nic = &c->nics[i];
+	const struct conf_mark *mark =
+		&nic->at[conf_key_find(conf_nics.keys, key) - conf_nics.keys];
+
+	fail(k, &conf_containers, c, NULL, "%s", text);
+	snprintf(k->err->path, sizeof(k->err->path), "containers.%s.nics[%zu].%s", c->name, i, key);
+	k->err->line = mark->line ? mark->line : nic->line;
+	k->err->column = mark->line ? mark->column : nic->column;
+	return -EINVAL;
+}
+
+/* A host of that network may have the address. */
+static bool is_host_of(const struct prefix *net, const struct ip *ip)
+{
+	struct prefix host = {.ip = *ip, .len = net->len, .is_set = true};
+	bool is_v4 = ip_is_v4(ip);
+
+	if (ip_is_v4(&net->ip) != is_v4 || !prefix_holds(net, ip))
+		return false;
+	if (net->len >= (is_v4 ? 31 : 127))
+		return true;
+	return !conf_is_host_part(&host, 0) && !(is_v4 && conf_is_host_part(&host, 1));
+}
+
+static int check_network(struct check *k, const struct conf_network *n)
+{
+	if (n->mode == NET_HOST_ONLY && !n->ipv4.is_set && !n->ipv6.is_set)
+		return fail(k, &conf_networks, n, "mode", "a host-only network needs ipv4 or ipv6");
+	if (n->ifname[0] && n->mode != NET_HOST_ONLY)
+		return fail(k, &conf_networks, n, "ifname",
+			    "only a host-only network has a device in the host");
+	if (n->has_gateway && !n->ipv4.is_set)
+		return fail(k, &conf_networks, n, "gateway", "a gateway needs ipv4");
+	if (n->has_gateway && !is_host_of(&n->ipv4, &n->gateway))
+		return fail(k, &conf_networks, n, "gateway",
+			    "the gateway is not an address of a host in the network's prefix");
+	if (n->ipv6.is_set && n->mtu && n->mtu < MTU_IPV6)
+		return fail(k, &conf_networks, n, "mtu", "IPv6 needs an mtu of at least %d",
+			    MTU_IPV6);
+	return 0;
+}
+
+static bool has_vid(const uint64_t vids[VLANS / 64], unsigned vid)
+{
+	return vids[vid >> 6] >> (vid & 63) & 1;
+}
+
+/* Ids that networks without one must not get: those of other networks, and those that a port names. */
+static void note_port_vlans(const struct conf *c, bool used[static VLANS])
+{
+	for (size_t i = 0; i < c->n_ports; i++) {
+		const struct conf_port *p = &c->ports[i];
+
+		used[p->tag] = true;
+		for (unsigned v = 0; p->has_trunks && v < VLANS; v++)
+			used[v] = used[v] || has_vid(p->trunks, v);
+	}
+}
+
+/* What the running fabric chose for a network stays, unless the id is now somebody's by name. */
+static void keep_vlans(struct check *k, const struct conf_network *owner[static VLANS])
+{
+	struct conf_names kept = {0};
+
+	if (!k->keep || conf_names_init(&kept, k->keep, &conf_networks))
+		return; /* without memory the choice is a new one, and that is all */
+	for (size_t i = 0; i < k->c->n_networks; i++) {
+		struct conf_network *n = &k->c->networks[i];
+		const struct conf_network *old = conf_names_find(&kept, n->name);
+
+		if (n->vlan || !old || !old->vlan_auto || !old->vlan || owner[old->vlan])
+			continue;
+		n->vlan = old->vlan;
+		n->vlan_auto = true;
+		owner[n->vlan] = n;
+	}
+	conf_names_fini(&kept);
+}
+
+static int check_vlans(struct check *k)
+{
+	const struct conf_network *owner[VLANS] = {0};
+	bool used[VLANS] = {0};
+	unsigned next = 4094;
+
+	for (size_t i = 0; i < k->c->n_networks; i++) {
+		const struct conf_network *n = &k->c->networks[i];
+
+		if (n->vlan && owner[n->vlan])
+			return fail(k, &conf_networks, n, "vlan",
+				    "vlan %u is that of network \"%s\" already", n->vlan,
+				    owner[n->vlan]->name);
+		owner[n->vlan] = n;
+	}
+	owner[0] = NULL;
+	keep_vlans(k, owner);
+	note_port_vlans(k->c, used);
+	for (size_t i = 0; i < k->c->n_networks; i++) {
+		struct conf_network *n = &k->c->networks[i];
+
+		if (n->vlan)
+			continue;
+		while (next && (owner[next] || used[next]))
+			next--;
+		if (!next)
+			return fail(k, &conf_networks, n, NULL,
+				    "no VLAN id is left that neither a network nor a port names");
+		n->vlan = (uint16_t)next--;
+		n->vlan_auto = true;
+	}
+	return 0;
+}
+
+/* network, vlan-mode, tag and trunks go together in few ways. */
+static int check_port_vlan(struct check *k, const struct conf_port *p)
+{
+	bool is_native = p->vlan_mode == VLAN_NATIVE_UNTAGGED || p->vlan_mode == VLAN_NATIVE_TAGGED;
+	bool has_network = p->network[0], is_trunk = p->has_vlan_mode && p->vlan_mode == VLAN_TRUNK;
+
+	if (!has_network && !p->has_vlan_mode)
+		return fail(k, &conf_ports, p, NULL, "needs network or vlan-mode");
+	if (has_network && p->has_vlan_mode && p->vlan_mode != VLAN_ACCESS)
+		return fail(
+			k, &conf_ports, p, "vlan-mode",
+			"a port on a network is an access port: leave out network or vlan-mode");
+	if (has_network && p->tag)
+		return fail(k, &conf_ports, p, "tag",
+			    "the network says the VLAN: leave out network or tag");
+	if (p->has_trunks && !is_native && !is_trunk)
+		return fail(k, &conf_ports, p, "trunks",
+			    "trunks go with vlan-mode trunk, native-untagged and native-tagged");
+	if (is_trunk && p->tag)
+		return fail(
+			k, &conf_ports, p, "tag",
+			"a trunk has no tag of its own: native-untagged and native-tagged have");
+	if (!has_network && !is_trunk && !p->tag)
+		return fail(k, &conf_ports, p, "vlan-mode", "this vlan-mode needs a tag");
+	return 0;
+}
+
+static int check_port_addresses(struct check *k, const struct conf_port *p)
+{
+	const struct prefix *net;
+
+	if (p->ipv6.is_set && p->mtu && p->mtu < MTU_IPV6)
+		return fail(k, &conf_ports, p, "mtu", "IPv6 needs an mtu of at least %d", MTU_IPV6);
+	if (!p->has_gateway)
+		return 0;
+	net = ip_is_v4(&p->gateway) ? &p->ipv4 : &p->ipv6;
+	if (!net->is_set)
+		return fail(k, &conf_ports, p, "gateway", "a gateway needs %s",
+			    net == &p->ipv4 ? "ipv4" : "ipv6");
+	if (!is_host_of(net, &p->gateway) || ip_equal(&net->ip, &p->gateway))
+		return fail(k, &conf_ports, p, "gateway",
+			    "the gateway is not another host in the port's prefix");
+	return 0;
+}
+
+/* A network that is gone while a port is still on it: the one who took it away wants to hear of the network. */
+static int fail_no_network(struct check *k, const struct conf_port *p)
+{
+	const struct conf_network *old = k->keep ? conf_find_network(k->keep, p->network) : NULL;
+	char near[CONF_QUOTE];
+
+	if (!old || p->line)
+		return fail(k, &conf_ports, p, "network", "network \"%s\" does not exist%s",
+			    p->network, conf_nearest(p->network, k->networks.name, near));
+	fail(k, &conf_networks, old, NULL, "port \"%s\" is still on it", p->name);
+	k->err->line = k->err->column = 0;
+	return -EINVAL;
+}
+
+static int check_port(struct check *k, const struct conf_port *p)
+{
+	int err;
+
+	if (!p->tap[0])
+		return fail(k, &conf_ports, p, NULL, "needs tap");
+	err = check_port_vlan(k, p);
+	if (!err)
+		err = check_port_addresses(k, p);
+	if (!err && p->network[0] && !conf_names_find(&k->networks, p->network))
+		err = fail_no_network(k, p);
+	return err;
+}
+
+static bool is_carried(const struct conf_port *p, const struct conf_network *n)
+{
+	bool is_trunked = p->has_trunks ? has_vid(p->trunks, n->vlan) : !n->vlan_auto;
+
+	if (p->network[0])
+		return !strcmp(p->network, n->name);
+	switch (p->vlan_mode) {
+	case VLAN_TRUNK:
+		return is_trunked;
+	case VLAN_NATIVE_UNTAGGED:
+	case VLAN_NATIVE_TAGGED:
+		return is_trunked || p->tag == n->vlan;
+	default:
+		return p->tag == n->vlan;
+	}
+}
+
+static int check_macs(struct check *k, const struct conf_network *n)
+{
+	char mac[MAC_TEXT], near[CONF_QUOTE];
+
+	for (size_t i = 0; i < n->n_macs; i++) {
+		const struct conf_static_mac *s = &n->macs[i];
+		const struct conf_port *p = conf_names_find(&k->ports, s->port);
+
+		if (p && is_carried(p, n))
+			continue;
+		mac_text(&s->mac, mac);
+		if (!p)
+			fail(k, &conf_networks, n, "macs", "%s: port \"%s\" does not exist%s", mac,
+			     s->port, conf_nearest(s->port, k->ports.name, near));
+		else
+			fail(k, &conf_networks, n, "macs", "%s: port \"%s\" is not on this network",
+			     mac, s->port);
+		if (s->line && k->err->line) {
+			k->err->line = s->line;
+			k->err->column = s->column;
+		}
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_nic(struct check *k, const struct conf_container *c, size_t i)
+{
+	const struct conf_nic *nic = &c->nics[i];
+	char text[CONF_WHY], near[CONF_QUOTE];
+
+	if (!conf_names_find(&k->networks, nic->network)) {
+		snprintf(text, sizeof(text), "network \"%s\" does not exist%s", nic->network,
+			 conf_nearest(nic->network, k->networks.name, near));
+		return fail_nic(k, c, i, "network", text);
+	}
+	if (nic->has_gateway && !nic->ipv4.is_set)
+		return fail_nic(k, c, i, "gateway", "a gateway needs ipv4");
+	if (nic->has_gateway &&
+	    (!is_host_of(&nic->ipv4, &nic->gateway) || ip_equal(&nic->ipv4.ip, &nic->gateway)))
+		return fail_nic(k, c, i, "gateway",
+				"the gateway is not another host in the interface's prefix");
+	if (i && strlen(c->name) + sizeof("-64") > CONF_NAME_SIZE)
+		return fail(k, &conf_containers, c, NULL,
+			    "a name of more than %zu characters leaves no room for that of a port",
+			    CONF_NAME_SIZE - sizeof("-64"));
+	return 0;
+}
+
+static int compare_claims(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+	int order = strcmp(x->what, y->what);
+
+	return order ? order : (x->order > y->order) - (x->order < y->order);
+}
+
+/* Sorts n claims and finds the first in the order of the text that another object has made already. */
+static int check_claims(struct check *k, struct claim *claims, size_t n, const char *noun)
+{
+	const struct claim *second = NULL, *first = NULL;
+	const char *name, *netns;
+
+	for (size_t i = 0; i < n; i++)
+		claims[i].order = i;
+	qsort(claims, n, sizeof(*claims), compare_claims);
+	for (size_t i = 1; i < n; i++) {
+		if (strcmp(claims[i - 1].what, claims[i].what) ||
+		    (second && second->order < claims[i].order))
+			continue;
+		first = &claims[i - 1];
+		second = &claims[i];
+	}
+	if (!second)
+		return 0;
+	netns = strchr(second->what, '\n');
+	name = netns ? netns + 1 : second->what;
+	if (netns && netns != second->what)
+		return fail(k, second->kind, second->object, second->key,
+			    "%s \"%s\" in namespace \"%.*s\" is that of %s \"%s\" already", noun,
+			    name, (int)(netns - second->what), second->what, first->kind->word,
+			    (const char *)first->object);
+	return fail(k, second->kind, second->object, second->key,
+		    "%s \"%s\" is that of %s \"%s\" already", noun, name, first->kind->word,
+		    (const char *)first->object);
+}
+
+static struct claim *claim(struct claim *c, const struct conf_kind *kind, const void *object,
+			   const char *key)
+{
+	c->kind = kind;
+	c->object = object;
+	c->key = key;
+	return c;
+}
+
+/* The name of a namespace and its path are one. */
+static const char *netns_name(const char *netns)
+{
+	static const char *const dirs[] = {"/run/netns/", "/var/run/netns/"};
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (!strncmp(netns, dirs[i], strlen(dirs[i])))
+			return netns + strlen(dirs[i]);
+	return netns;
+}
+
+static size_t claim_devices(const struct conf *c, struct claim *out)
+{
+	char buf[CONF_IFNAME_SIZE];
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_networks; i++)
+		if (c->networks[i].mode == NET_HOST_ONLY)
+			snprintf(claim(&out[n++], &conf_networks, &c->networks[i], "ifname")->what,
+				 sizeof(out->what), "\n%s",
+				 conf_network_ifname(&c->networks[i], buf));
+	for (size_t i = 0; i < c->n_ports; i++)
+		snprintf(claim(&out[n++], &conf_ports, &c->ports[i], "tap")->what,
+			 sizeof(out->what), "%s\n%s", netns_name(c->ports[i].netns),
+			 c->ports[i].tap);
+	for (size_t i = 0; i < c->n_containers; i++)
+		for (size_t j = 0; j < c->containers[i].n_nics; j++)
+			snprintf(
+				claim(&out[n++], &conf_containers, &c->containers[i], "nics")->what,
+				sizeof(out->what), "%s\n%s", c->containers[i].name,
+				conf_nic_ifname(&c->containers[i], j, buf));
+	return n;
+}
+
+static size_t claim_port_names(const struct conf *c, struct claim *out)
+{
+	char buf[CONF_NAME_SIZE];
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_networks; i++)
+		if (c->networks[i].mode == NET_HOST_ONLY)
+			conf_network_ifname(
+				&c->networks[i],
+				claim(&out[n++], &conf_networks, &c->networks[i], "ifname")->what);
+	for (size_t i = 0; i < c->n_ports; i++)
+		strcpy(claim(&out[n++], &conf_ports, &c->ports[i], NULL)->what, c->ports[i].name);
+	for (size_t i = 0; i < c->n_containers; i++)
+		for (size_t j = 0; j < c->containers[i].n_nics; j++)
+			strcpy(claim(&out[n++], &conf_containers, &c->containers[i], "nics")->what,
+			       conf_nic_port(&c->containers[i], j, buf));
+	return n;
+}
+
+static int check_shared(struct check *k)
+{
+	const struct conf *c = k->c;
+	size_t n = c->n_networks + c->n_ports;
+	struct claim *claims;
+	int err;
+
+	for (size_t i = 0; i < c->n_containers; i++)
+		n += c->containers[i].n_nics;
+	claims = calloc(n + 1, sizeof(*claims));
+	if (!claims)
+		return -ENOMEM;
+	err = check_claims(k, claims, claim_port_names(c, claims), "port name");
+	if (!err)
+		err = check_claims(k, claims, claim_devices(c, claims), "interface");
+	free(claims);
+	return err;
+}
+
+struct net_prefix {
+	const struct prefix *p;
+	const struct conf_network *n;
+};
+
+static int compare_prefixes(const void *a, const void *b)
+{
+	const struct net_prefix *x = a, *y = b;
+	int order = memcmp(&x->p->ip, &y->p->ip, sizeof(x->p->ip));
+
+	if (order)
+		return order;
+	return x->p->len != y->p->len ? x->p->len - y->p->len : (x->n > y->n) - (x->n < y->n);
+}
+
+/*
+ * Networks that reach the host share its routing table.  Two prefixes are apart or one holds the other, so
+ * when any two overlap, two neighbours in the sorted list do.
+ */
+static int check_overlap(struct check *k, const char *key)
+{
+	struct net_prefix *list = calloc(k->c->n_networks + 1, sizeof(*list));
+	const struct conf_key *field = conf_key_find(conf_networks.keys, key);
+	size_t n = 0;
+	int err = list ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !err && i < k->c->n_networks; i++) {
+		const struct conf_network *net = &k->c->networks[i];
+		const struct prefix *p = conf_field(net, field->at);
+
+		if (net->mode == NET_HOST_ONLY && p->is_set)
+			list[n++] = (struct net_prefix){p, net};
+	}
+	if (!err)
+		qsort(list, n, sizeof(*list), compare_prefixes);
+	for (size_t i = 1; !err && i < n; i++) {
+		bool is_swapped = list[i - 1].n > list[i].n;
+
+		if (prefix_overlaps(list[i - 1].p, list[i].p))
+			err = fail(k, &conf_networks, list[i - is_swapped].n, key,
+				   "overlaps the prefix of network \"%s\"",
+				   list[i - !is_swapped].n->name);
+	}
+	free(list);
+	return err;
+}
+
+static int check_totals(struct check *k)
+{
+	size_t devices = 0, macs = 0;
+	const char *what = NULL;
+
+	for (size_t i = 0; i < k->c->n_networks; i++) {
+		devices += k->c->networks[i].mode == NET_HOST_ONLY;
+		macs += k->c->networks[i].n_macs;
+	}
+	if (devices + k->c->n_ports > SLOT_MAX)
+		what = "too many ports and devices of host-only networks";
+	else if (macs > CONF_MACS_MAX)
+		what = "too many static entries";
+	if (!what)
+		return 0;
+	*k->err = (struct conf_error){0};
+	snprintf(k->err->text, sizeof(k->err->text), "%s", what);
+	return -EINVAL;
+}
+
+static int check_all(struct check *k)
+{
+	const struct conf *c = k->c;
+	int err = check_totals(k);
+
+	for (size_t i = 0; i < c->n_networks && !err; i++)
+		err = check_network(k, &c->networks[i]);
+	if (!err)
+		err = check_vlans(k);
+	for (size_t i = 0; i < c->n_ports && !err; i++)
+		err = check_port(k, &c->ports[i]);
+	for (size_t i = 0; i < c->n_networks && !err; i++)
+		err = check_macs(k, &c->networks[i]);
+	for (size_t i = 0; i < c->n_containers; i++)
+		for (size_t j = 0; j < c->containers[i].n_nics && !err; j++)
+			err = check_nic(k, &c->containers[i], j);
+	if (!err)
+		err = check_shared(k);
+	if (!err)
+		err = check_overlap(k, "ipv4");
+	return err ? err : check_overlap(k, "ipv6");
+}
+
+int conf_validate(struct conf *c, const struct conf *keep, struct conf_error *err)
+{
+	struct check k = {.c = c, .keep = keep, .err = err};
+	int status = -ENOMEM;
+
+	*err = (struct conf_error){0};
+	if (!conf_names_init(&k.networks, c, &conf_networks) &&
+	    !conf_names_init(&k.ports, c, &conf_ports))
+		status = check_all(&k);
+	if (status == -ENOMEM)
+		snprintf(err->text, sizeof(err->text), "out of memory");
+	conf_names_fini(&k.networks);
+	conf_names_fini(&k.ports);
+	return status;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conf_internal: what the files of conf share, and nobody else includes.
+ *
+ *   conf_yaml.c    text -> tree of nodes: everything that YAML may do and we refuse
+ *   conf_schema.c  THE table of kinds and keys
+ *   conf_value.c   one value: text -> field
+ *   conf_merge.c   tree + schema -> struct conf
+ *   conf.c         life of struct conf
+ *   conf_check.c   what one object cannot know
+ *   conf_print.c   struct conf + schema -> text; equality of objects
+ *   plan.c         two struct conf + schema -> changes
+ */
+#ifndef VFAB_SWITCH_CONF_INTERNAL_H
+#define VFAB_SWITCH_CONF_INTERNAL_H
+
+#include <stdio.h>
+
+#include "switch/conf.h"
+
+enum { CONF_WHY = 320, CONF_NODES_MAX = 1 << 20 };
+
+/* Tree.  Children of a map are key, value, key, value; keys are scalars, without NUL, each once. */
+enum conf_node_kind { NODE_SCALAR, NODE_MAP, NODE_LIST };
+
+struct conf_node {
+	enum conf_node_kind kind;
+	bool is_plain;	  /* a scalar without quotes */
+	int line, column; /* 1-based */
+	size_t n;	  /* children; bytes of a scalar */
+	const char *text; /* of a scalar, terminated */
+	struct conf_node *first, *next;
+};
+
+struct conf_tree {
+	struct conf_node *root;	   /* NULL: the text is empty */
+	struct conf_chunk *chunks; /* the memory of all nodes */
+	size_t left, n_nodes;
+};
+
+/* 0, -EINVAL or -ENOMEM with *err.  The tree is to be freed in each case. */
+int conf_tree_parse(struct conf_tree *t, const char *text, size_t bytes, struct conf_error *err);
+void conf_tree_free(struct conf_tree *t);
+bool conf_node_is_null(const struct conf_node *n);
+/* What was found, for "expected X, found Y". */
+const char *conf_node_words(const struct conf_node *n, char buf[static CONF_WHY]);
+
+/* Schema. */
+enum conf_type {
+	CONF_NAME,   /* char[CONF_NAME_SIZE]: of another object */
+	CONF_IFNAME, /* char[CONF_IFNAME_SIZE] */
+	CONF_NETNS,  /* char[CONF_NETNS_SIZE] */
+	CONF_BOOL,
+	CONF_NUMBER, /* uint16_t, uint32_t or uint64_t, min to max */
+	CONF_WORD,   /* place in words; uint8_t, bool or an enum */
+	CONF_MAC,
+	CONF_IPV4, /* struct ip */
+	CONF_IP,
+	CONF_NET4, /* struct prefix of a network: no host bits */
+	CONF_NET6,
+	CONF_HOST4, /* struct prefix of one host */
+	CONF_HOST6,
+	CONF_DURATION, /* uint64_t, ms */
+	CONF_BITS,     /* uint64_t, bits a second */
+	CONF_STRING,   /* char *, NULL: none */
+	CONF_VIDS,     /* uint64_t[64], a bit for each */
+	CONF_CPUS,     /* struct conf_workers */
+	CONF_MAP,      /* keys of their own, in the same object */
+	CONF_MACS,     /* struct conf_network: {MAC: PORT} */
+	CONF_NICS,     /* struct conf_container: list of maps */
+	CONF_LATER,    /* its feature is not there yet */
+};
+
+struct conf_key {
+	const char *name;
+	enum conf_type type;
+	uint16_t at, size; /* the field in the object */
+	uint16_t has;	   /* a bool that says "given", 0: none */
+	bool is_required;  /* a new object must have it */
+	bool reopens;	   /* a change closes the device and opens it again */
+	uint64_t min, max;
+	const char *const *words;	/* CONF_WORD, NULL-terminated */
+	const char *const *later_words; /* values whose feature is not there yet */
+	const struct conf_key *keys;	/* CONF_MAP, ends with a name of NULL */
+};
+
+/* A kind of object.  Offsets are into the object, or (array, count) into struct conf. */
+struct conf_kind {
+	const char *section;	     /* ports */
+	const char *word;	     /* port */
+	const struct conf_key *keys; /* ends with a name of NULL */
+	const void *initial;	     /* the object with its defaults */
+	size_t size, max;
+	uint16_t line, marks; /* int line, column; struct conf_mark at[]; 0: has none */
+	uint16_t array,
+		count; /* of the objects in struct conf; array == count: there is only one */
+};
+
+extern const struct conf_kind conf_networks, conf_ports, conf_containers, conf_workers, conf_nics;
+extern const struct conf_kind
+	*const conf_kinds[]; /* sections, in the order in which they are printed; NULL at the end */
+extern const char *const conf_later_sections[];
+
+static inline void *conf_field(const void *object, size_t at)
+{
+	return (char *)(uintptr_t)object + at;
+}
+
+const struct conf_key *conf_key_find(const struct conf_key *keys, const char *name);
+/* The objects of a kind. */
+void *conf_objects(const struct conf *c, const struct conf_kind *kind, size_t *n);
+void conf_set_objects(struct conf *c, const struct conf_kind *kind, const void *objects, size_t n);
+/* Frees what an object holds beside itself. */
+void conf_object_fini(const struct conf_kind *kind, void *object);
+
+/* Values.  Types whose field is one number, and that number. */
+bool conf_is_number(const struct conf_key *key);
+uint64_t conf_number(const struct conf_key *key, const void *object);
+
+/* Each fills why and returns false when the text does not do. */
+bool conf_scalar_parse(const struct conf_key *key, const char *text, void *object,
+		       char why[static CONF_WHY]);
+bool conf_vids_parse(const char *text, uint64_t vids[4096 / 64], char why[static CONF_WHY]);
+bool conf_cpu_parse(const char *text, struct conf_workers *w, char why[static CONF_WHY]);
+bool conf_name_check(const char *name, char why[static CONF_WHY]);
+bool conf_mac_check(const char *text, struct mac *mac, char why[static CONF_WHY]);
+/* All bits of the address behind the prefix are as bit says. */
+bool conf_is_host_part(const struct prefix *p, bool bit);
+const char *conf_expects(const struct conf_key *key, char buf[static CONF_WHY]);
+
+/* Equality, in conf_print.c. */
+bool conf_key_equal(const struct conf_key *key, const void *a, const void *b);
+bool conf_object_equal(const struct conf_kind *kind, const void *a, const void *b);
+
+/* Text of others inside ours: quotes, no control characters, cut to fit. */
+enum { CONF_QUOTE = 80 };
+const char *conf_quote(const char *text, char buf[static CONF_QUOTE]);
+/* ` (did you mean "X"?)`, or nothing. */
+const char *conf_nearest(const char *word, const char *const *words, char buf[static CONF_QUOTE]);
+
+/* Names, sorted for lookup; each is the first member of its object. */
+struct conf_names {
+	const char **name; /* NULL-terminated */
+	size_t n;
+};
+
+int conf_names_init(struct conf_names *names, const struct conf *c, const struct conf_kind *kind);
+void conf_names_fini(struct conf_names *names);
+const void *conf_names_find(const struct conf_names *names, const char *name);
+
+#endif

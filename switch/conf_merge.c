@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conf_merge: a tree of nodes merged into a struct conf by the schema: conf_merge().
+ *
+ *   text --conf_yaml.c--> tree --merge, by conf_schema.c--> struct conf --conf_check.c--> ready to apply
+ *
+ * The file and the verbs take the same way: a verb is a fragment of the file.  merge_section() goes
+ * through the objects of one section, merge_keys() through the keys of one object, merge_value() takes
+ * one value.  struct merge carries the path, so that each error can say where it is.
+ *
+ * A merge that fails leaves a struct conf that is half changed but sound: the caller destroys it.
+ *
+ * Trust.  The tree has the shape that conf_yaml.c promises: limits kept, no key twice.  Names, keys and values are still
+ * anybody's; objects are counted before memory is taken for them.
+ */
+#include "switch/conf_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct merge {
+	struct conf *c;
+	enum conf_merge how;
+	struct conf_error *err;
+	size_t path; /* bytes of err->path in use */
+};
+
+/* Adds to the path; the bytes in use before, for path_cut(). */
+__attribute__((format(printf, 2, 3))) static size_t path_add(struct merge *m, const char *fmt, ...)
+{
+	size_t before = m->path, room = sizeof(m->err->path) - m->path;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(m->err->path + m->path, room, fmt, ap);
+	va_end(ap);
+	m->path += (size_t)n < room ? (size_t)n : room - 1;
+	return before;
+}
+
+static void path_cut(struct merge *m, size_t before)
+{
+	m->path = before;
+	m->err->path[before] = 0;
+}
+
+__attribute__((format(printf, 3, 4))) static int fail(struct merge *m, const struct conf_node *at,
+						      const char *fmt, ...)
+{
+	va_list ap;
+
+	m->err->line = at->line;
+	m->err->column = at->column;
+	va_start(ap, fmt);
+	vsnprintf(m->err->text, sizeof(m->err->text), fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+static int no_memory(struct merge *m)
+{
+	snprintf(m->err->text, sizeof(m->err->text), "out of memory");
+	return -ENOMEM;
+}
+
+static int fail_unexpected(struct merge *m, const struct conf_node *n, const char *expected)
+{
+	char found[CONF_WHY];
+
+	return fail(m, n, "expected %s, found %s", expected, conf_node_words(n, found));
+}
+
+static void *object_at(const struct conf_kind *kind, const void *objects, size_t i)
+{
+	return conf_field(objects, i * kind->size);
+}
+
+/* Forgets where things stood in the text before this one. */
+static void clear_marks(struct conf *c)
+{
+	for (size_t k = 0; conf_kinds[k]; k++) {
+		const struct conf_kind *kind = conf_kinds[k];
+		size_t n;
+		char *objects = conf_objects(c, kind, &n);
+
+		for (size_t i = 0; kind->marks && i < n; i++) {
+			memset(objects + i * kind->size + kind->line, 0, 2 * sizeof(int));
+			memset(objects + i * kind->size + kind->marks, 0,
+			       CONF_KEYS_MAX * sizeof(struct conf_mark));
+		}
+	}
+}
+
+static void set_line(const struct conf_kind *kind, void *object, const struct conf_node *at)
+{
+	int *line = conf_field(object, kind->line);
+
+	line[0] = at->line;
+	line[1] = at->column;
+}
+
+/* Back to what the object has when the key is not given. */
+static void reset_key(const struct conf_kind *kind, const struct conf_key *key, void *object)
+{
+	if (key->type == CONF_MAP) {
+		for (const struct conf_key *k = key->keys; k->name; k++)
+			reset_key(kind, k, object);
+		return;
+	}
+	if (key->type == CONF_STRING)
+		free(*(char **)conf_field(object, key->at));
+	if (key->type == CONF_MACS) {
+		struct conf_network *net = object;
+
+		free(net->macs);
+		net->n_macs = 0;
+	}
+	if (key->type == CONF_NICS) {
+		struct conf_container *node = object;
+
+		free(node->nics);
+		node->n_nics = 0;
+	}
+	if (key->type == CONF_CPUS) {
+		((struct conf_workers *)object)->n_cpus = 0;
+		return;
+	}
+	memcpy(conf_field(object, key->at), conf_field(kind->initial, key->at), key->size);
+	if (key->has)
+		*(bool *)conf_field(object, key->has) = false;
+}
+
+static int compare_macs(const void *a, const void *b)
+{
+	const struct conf_static_mac *x = a, *y = b;
+
+	return memcmp(&x->mac, &y->mac, sizeof(x->mac));
+}
+
+/* One line of `macs`; a null port takes the entry away. */
+static int take_mac(struct merge *m, const struct conf_node *k, struct conf_static_mac *out)
+{
+	const struct conf_node *port = k->next;
+	char why[CONF_WHY];
+
+	*out = (struct conf_static_mac){.line = k->line, .column = k->column};
+	if (!conf_mac_check(k->text, &out->mac, why))
+		return fail(m, k, "%s", why);
+	if (m->how == CONF_SET && conf_node_is_null(port))
+		return 0;
+	if (port->kind != NODE_SCALAR || conf_node_is_null(port))
+		return fail_unexpected(m, port, "the name of a port");
+	if (!conf_name_check(port->text, why))
+		return fail(m, port, "%s", why);
+	memcpy(out->port, port->text, port->n);
+	return 0;
+}
+
+static int fail_mac(struct merge *m, const struct conf_static_mac *at, const char *what)
+{
+	char text[MAC_TEXT];
+
+	m->err->line = at->line;
+	m->err->column = at->column;
+	snprintf(m->err->text, sizeof(m->err->text), "%s %s", mac_text(&at->mac, text), what);
+	return -EINVAL;
+}
+
+/* The old entries and the new ones, both sorted; a new one wins.  The number of entries in out, or an error. */
+static int join_macs(struct merge *m, const struct conf_network *net,
+		     const struct conf_static_mac *new, size_t n_new, struct conf_static_mac *out)
+{
+	size_t o = 0, i = 0, n_out = 0;
+
+	while (o < net->n_macs || i < n_new) {
+		int order = o == net->n_macs ? 1
+			    : i == n_new     ? -1
+					     : compare_macs(&net->macs[o], &new[i]);
+
+		if (order < 0) {
+			out[n_out++] = net->macs[o++];
+			continue;
+		}
+		if (order > 0 && !new[i].port[0])
+			return fail_mac(m, &new[i], "has no static entry");
+		o += order == 0;
+		if (new[i].port[0])
+			out[n_out++] = new[i];
+		i++;
+	}
+	return (int)n_out;
+}
+
+static int merge_macs(struct merge *m, const struct conf_node *map, struct conf_network *net)
+{
+	size_t n = map->n / 2, i = 0;
+	struct conf_static_mac *new, *all;
+	int err = 0;
+
+	if (n > CONF_MACS_MAX)
+		return fail(m, map, "more than %d static entries", CONF_MACS_MAX);
+	new = calloc(n + 1, sizeof(*new));
+	all = calloc(net->n_macs + n + 1, sizeof(*all));
+	if (!new || !all)
+		err = no_memory(m);
+	for (const struct conf_node *k = map->first; k && !err; k = k->next->next)
+		err = take_mac(m, k, &new[i++]);
+	if (!err)
+		qsort(new, n, sizeof(*new), compare_macs);
+	for (i = 1; i < n && !err; i++)
+		if (!compare_macs(&new[i - 1], &new[i]))
+			err = fail_mac(m, &new[i], "is there twice");
+	if (!err)
+		err = join_macs(m, net, new, n, all);
+	free(new);
+	if (err < 0) {
+		free(all);
+		return err;
+	}
+	free(net->macs);
+	net->macs = all;
+	net->n_macs = (size_t)err;
+	return 0;
+}
+
+/* [10, 20-29], or the same as a string, "10,20-29": the way in which verbs take it. */
+static int merge_list(struct merge *m, const struct conf_key *key, const struct conf_node *n,
+		      bool (*take)(const char *item, void *to, char *why), void *to)
+{
+	const struct conf_node *item = n->kind == NODE_LIST ? n->first : n;
+	char why[CONF_WHY], expects[CONF_WHY];
+	size_t i = 0;
+
+	if (n->kind == NODE_MAP)
+		return fail_unexpected(m, n, conf_expects(key, expects));
+	for (; item; item = item->next, i++) {
+		size_t before = m->path;
+
+		if (n->kind == NODE_LIST)
+			path_add(m, "[%zu]", i);
+		if (item->kind != NODE_SCALAR || conf_node_is_null(item))
+			return fail_unexpected(m, item, conf_expects(key, expects));
+		for (const char *p = item->text, *end; p; p = *end ? end + 1 : NULL) {
+			char word[32];
+
+			end = strchrnul(p, ',');
+			snprintf(word, sizeof(word), "%.*s", (int)(end - p > 31 ? 31 : end - p), p);
+			if (!take(word, to, why))
+				return fail(m, item, "%s", why);
+		}
+		path_cut(m, before);
+	}
+	return 0;
+}
+
+static bool take_vids(const char *item, void *to, char *why)
+{
+	return conf_vids_parse(item, to, why);
+}
+
+static bool take_cpu(const char *item, void *to, char *why)
+{
+	return conf_cpu_parse(item, to, why);
+}
+
+static const struct conf_mark *mark_of(const struct conf_kind *kind, const struct conf_key *key,
+				       const void *object)
+{
+	const struct conf_mark *marks = conf_field(object, kind->marks);
+
+	return &marks[key - kind->keys];
+}
+
+static int check_required(struct merge *m, const struct conf_kind *kind, const struct conf_node *at,
+			  const void *object)
+{
+	for (const struct conf_key *k = kind->keys; k->name; k++)
+		if (k->is_required && !mark_of(kind, k, object)->line)
+			return fail(m, at, "%s is missing", k->name);
+	return 0;
+}
+
+static int merge_keys(struct merge *m, const struct conf_kind *kind, const struct conf_key *keys,
+		      const struct conf_node *map, void *object);
+
+/* A list of maps, which replaces the one before. */
+static int merge_nics(struct merge *m, const struct conf_node *list, struct conf_container *node)
+{
+	const struct conf_node *item = list->first;
+	int err = 0;
+
+	if (list->n > CONF_NICS_MAX)
+		return fail(m, list, "more than %d interfaces", CONF_NICS_MAX);
+	node->nics = calloc(list->n + 1, sizeof(*node->nics));
+	if (!node->nics)
+		return no_memory(m);
+	for (; item && !err; item = item->next) {
+		struct conf_nic *nic = &node->nics[node->n_nics];
+		size_t before = path_add(m, "[%zu]", node->n_nics);
+
+		set_line(&conf_nics, nic, item);
+		node->n_nics++;
+		err = merge_keys(m, &conf_nics, conf_nics.keys, item, nic);
+		if (!err)
+			err = check_required(m, &conf_nics, item, nic);
+		if (!err)
+			path_cut(m, before);
+	}
+	return err;
+}
+
+/* A value that is not null, of a type that is not a scalar. */
+static int merge_nested(struct merge *m, const struct conf_kind *kind, const struct conf_key *key,
+			const struct conf_node *n, void *object)
+{
+	char expects[CONF_WHY];
+	bool is_list = key->type == CONF_NICS;
+
+	if (key->type == CONF_VIDS) {
+		reset_key(kind, key, object);
+		return merge_list(m, key, n, take_vids, conf_field(object, key->at));
+	}
+	if (key->type == CONF_CPUS) {
+		reset_key(kind, key, object);
+		return merge_list(m, key, n, take_cpu, object);
+	}
+	if (n->kind != (is_list ? NODE_LIST : NODE_MAP))
+		return fail_unexpected(m, n, conf_expects(key, expects));
+	if (key->type == CONF_MAP)
+		return merge_keys(m, kind, key->keys, n, object);
+	if (key->type == CONF_MACS)
+		return merge_macs(m, n, object);
+	reset_key(kind, key, object);
+	return merge_nics(m, n, object);
+}
+
+static int merge_value(struct merge *m, const struct conf_kind *kind, const struct conf_key *key,
+		       const struct conf_node *n, void *object)
+{
+	bool is_scalar = key->type < CONF_VIDS;
+	char why[CONF_WHY];
+	int err = 0;
+
+	if (key->type == CONF_LATER)
+		return fail(m, n, "%s is not yet available", key->name);
+	if (conf_node_is_null(n)) {
+		if (m->how != CONF_SET || kind == &conf_nics)
+			return fail(m, n, "%s has no value", key->name);
+		if (key->is_required)
+			return fail(m, n, "%s cannot be taken back", key->name);
+		reset_key(kind, key, object);
+		return 0;
+	}
+	if (is_scalar && n->kind != NODE_SCALAR)
+		return fail_unexpected(m, n, conf_expects(key, why));
+	if (is_scalar && !conf_scalar_parse(key, n->text, object, why))
+		return fail(m, n, "%s", why);
+	if (!is_scalar)
+		err = merge_nested(m, kind, key, n, object);
+	if (key->has)
+		*(bool *)conf_field(object, key->has) = true;
+	return err;
+}
+
+static int fail_unknown_key(struct merge *m, const struct conf_node *k, const struct conf_key *keys)
+{
+	char quoted[CONF_QUOTE], near[CONF_QUOTE];
+	const char *words[CONF_KEYS_MAX];
+	size_t n = 0;
+
+	for (; keys->name; keys++)
+		words[n++] = keys->name;
+	words[n] = NULL;
+	return fail(m, k, "unknown key \"%s\"%s", conf_quote(k->text, quoted),
+		    conf_nearest(k->text, words, near));
+}
+
+static int merge_keys(struct merge *m, const struct conf_kind *kind, const struct conf_key *keys,
+		      const struct conf_node *map, void *object)
+{
+	/* Only the keys of the object itself have marks, not those of a map in it. */
+	struct conf_mark *marks =
+		kind->marks && keys == kind->keys ? conf_field(object, kind->marks) : NULL;
+	int err;
+
+	if (map->kind != NODE_MAP)
+		return fail_unexpected(m, map, "a map of keys");
+	for (const struct conf_node *k = map->first; k; k = k->next->next) {
+		const struct conf_key *key = conf_key_find(keys, k->text);
+		size_t before;
+
+		if (!key)
+			return fail_unknown_key(m, k, keys);
+		before = path_add(m, ".%s", key->name);
+		if (marks)
+			marks[key - keys] = (struct conf_mark){k->next->line, k->next->column};
+		err = merge_value(m, kind, key, k->next, object);
+		if (err)
+			return err;
+		path_cut(m, before);
+	}
+	return 0;
+}
+
+/* An id that is given is no longer the fabric's choice, unless the text says so too. */
+static void settle_vlan(struct conf_network *net)
+{
+	const struct conf_key *keys = conf_networks.keys;
+	const struct conf_key *vlan = conf_key_find(keys, "vlan");
+	const struct conf_key *is_auto = conf_key_find(keys, "vlan-auto");
+
+	if (mark_of(&conf_networks, vlan, net)->line &&
+	    !mark_of(&conf_networks, is_auto, net)->line)
+		net->vlan_auto = false;
+}
+
+static int merge_object(struct merge *m, const struct conf_kind *kind, const struct conf_node *k,
+			void *object)
+{
+	int err = 0;
+
+	set_line(kind, object, k);
+	if (!conf_node_is_null(k->next))
+		err = merge_keys(m, kind, kind->keys, k->next, object);
+	if (!err && kind == &conf_networks)
+		settle_vlan(object);
+	if (!err && m->how == CONF_ADD)
+		err = check_required(m, kind, k, object);
+	return err;
+}
+
+/* Room for n more objects; the array has room for what is in use and no more. */
+static int reserve(struct merge *m, const struct conf_kind *kind, const struct conf_node *map)
+{
+	size_t n, more = map->n / 2;
+	void *objects = conf_objects(m->c, kind, &n);
+
+	if (n + more > kind->max)
+		return fail(m, map, "more than %zu %s", kind->max, kind->section);
+	objects = realloc(objects, (n + more + 1) * kind->size);
+	if (!objects)
+		return no_memory(m);
+	conf_set_objects(m->c, kind, objects, n);
+	return 0;
+}
+
+static int add_object(struct merge *m, const struct conf_kind *kind, const struct conf_node *k)
+{
+	size_t n;
+	void *objects = conf_objects(m->c, kind, &n);
+	void *object = object_at(kind, objects, n);
+
+	memcpy(object, kind->initial, kind->size);
+	memcpy(object, k->text, k->n);
+	conf_set_objects(m->c, kind, objects, n + 1);
+	return merge_object(m, kind, k, object);
+}
+
+/* One entry of a section; gone[] has a place for each object that was there before. */
+static int merge_entry(struct merge *m, const struct conf_kind *kind,
+		       const struct conf_names *names, const struct conf_node *k, bool *gone)
+{
+	char why[CONF_WHY], near[CONF_QUOTE];
+	const char *object, *objects;
+	size_t n;
+
+	if (!conf_name_check(k->text, why))
+		return fail(m, k, "%s", why);
+	path_add(m, ".%s", k->text);
+	snprintf(m->err->object, sizeof(m->err->object), "%s %s", kind->word, k->text);
+	objects = conf_objects(m->c, kind, &n);
+	object = conf_names_find(names, k->text);
+	if (m->how == CONF_ADD && object)
+		return fail(m, k, "exists already");
+	if (m->how == CONF_ADD)
+		return add_object(m, kind, k);
+	if (!object)
+		return fail(m, k, "does not exist%s", conf_nearest(k->text, names->name, near));
+	if (m->how == CONF_DEL)
+		gone[(size_t)(object - objects) / kind->size] = true;
+	else
+		return merge_object(m, kind, k, conf_field(object, 0));
+	return 0;
+}
+
+static void drop_gone(struct conf *c, const struct conf_kind *kind, const bool *gone)
+{
+	size_t n, kept = 0;
+	void *objects = conf_objects(c, kind, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (gone[i])
+			conf_object_fini(kind, object_at(kind, objects, i));
+		else if (kept++ != i)
+			memcpy(object_at(kind, objects, kept - 1), object_at(kind, objects, i),
+			       kind->size);
+	}
+	conf_set_objects(c, kind, objects, kept);
+}
+
+static int merge_section(struct merge *m, const struct conf_kind *kind, const struct conf_node *map)
+{
+	struct conf_names names;
+	size_t n, before = m->path;
+	bool *gone;
+	int err;
+
+	if (conf_node_is_null(map))
+		return 0;
+	if (map->kind != NODE_MAP)
+		return fail(m, map, "expected a map of %s by name", kind->section);
+	err = m->how == CONF_ADD ? reserve(m, kind, map) : 0;
+	if (err)
+		return err;
+	conf_objects(m->c, kind, &n);
+	gone = calloc(n + 1, sizeof(*gone));
+	err = gone ? conf_names_init(&names, m->c, kind) : -ENOMEM;
+	if (err) {
+		free(gone);
+		return no_memory(m);
+	}
+	for (const struct conf_node *k = map->first; k && !err; k = k->next->next) {
+		err = merge_entry(m, kind, &names, k, gone);
+		if (err)
+			break;
+		path_cut(m, before);
+		m->err->object[0] = 0;
+	}
+	if (!err && m->how == CONF_DEL)
+		drop_gone(m->c, kind, gone);
+	conf_names_fini(&names);
+	free(gone);
+	return err;
+}
+
+/* There is one object of this kind, always; it is new while it has its defaults. */
+static int merge_workers(struct merge *m, const struct conf_node *map)
+{
+	struct conf_workers *w = &m->c->workers, old = *w;
+	const void *initial = conf_workers.initial;
+	int err;
+
+	snprintf(m->err->object, sizeof(m->err->object), "%s", conf_workers.word);
+	if (m->how != CONF_SET)
+		memcpy(w, initial, sizeof(*w));
+	err = m->how == CONF_DEL || conf_node_is_null(map)
+		      ? 0
+		      : merge_keys(m, &conf_workers, conf_workers.keys, map, w);
+	if (!err && m->how == CONF_ADD && !conf_object_equal(&conf_workers, &old, initial) &&
+	    !conf_object_equal(&conf_workers, &old, w))
+		err = fail(m, map, "exists already");
+	if (!err)
+		m->err->object[0] = 0;
+	return err;
+}
+
+static int fail_unknown_section(struct merge *m, const struct conf_node *k)
+{
+	char quoted[CONF_QUOTE], near[CONF_QUOTE];
+	const char *words[16];
+	size_t n = 0;
+
+	for (size_t i = 0; conf_kinds[i]; i++)
+		words[n++] = conf_kinds[i]->section;
+	for (size_t i = 0; conf_later_sections[i]; i++) {
+		words[n++] = conf_later_sections[i];
+		if (!strcmp(k->text, conf_later_sections[i]))
+			return fail(m, k, "%s is not yet available", k->text);
+	}
+	words[n] = NULL;
+	return fail(m, k, "unknown key \"%s\"%s", conf_quote(k->text, quoted),
+		    conf_nearest(k->text, words, near));
+}
+
+static int merge_root(struct merge *m, const struct conf_node *root)
+{
+	int err = 0;
+
+	if (!root || conf_node_is_null(root))
+		return 0;
+	if (root->kind != NODE_MAP)
+		return fail_unexpected(m, root, "a map of sections");
+	for (const struct conf_node *k = root->first; k && !err; k = k->next->next) {
+		const struct conf_kind *kind = NULL;
+
+		for (size_t i = 0; conf_kinds[i] && !kind; i++)
+			if (!strcmp(conf_kinds[i]->section, k->text))
+				kind = conf_kinds[i];
+		if (!kind)
+			return fail_unknown_section(m, k);
+		path_add(m, "%s", kind->section);
+		err = kind == &conf_workers ? merge_workers(m, k->next)
+					    : merge_section(m, kind, k->next);
+		if (!err)
+			path_cut(m, 0);
+	}
+	return err;
+}
+
+int conf_merge(struct conf *c, const char *text, size_t bytes, enum conf_merge how,
+	       struct conf_error *err)
+{
+	struct merge m = {.c = c, .how = how, .err = err};
+	struct conf_tree tree;
+	int status;
+
+	*err = (struct conf_error){0};
+	clear_marks(c);
+	status = conf_tree_parse(&tree, text, bytes, err);
+	if (!status)
+		status = merge_root(&m, tree.root);
+	conf_tree_free(&tree);
+	return status;
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conf_print: a configuration as YAML, by the schema, and equality of objects.
+ *
+ * One line for each object, keys in the order of the schema, defaults left out:
+ *
+ *   ports:
+ *     c1: {tap: eth0, netns: c1, network: office, mac: "02:00:00:00:00:0c"}
+ *
+ * What is printed parses back to the same, here and in any YAML 1.1 parser: a string goes without quotes only when
+ * no such parser could take it for a number, a date, a truth or nothing.
+ */
+#include "switch/conf_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "switch/base/units.h"
+
+/* Words that YAML 1.1 takes for something else than a string. */
+static bool is_taken_word(const char *text)
+{
+	static const char *const words[] = {"y",  "n",	 "yes",	 "no",	"true", "false",
+					    "on", "off", "null", "nan", "inf"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcasecmp(words[i], text))
+			return true;
+	return false;
+}
+
+static bool is_plain(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789._/-";
+
+	return text[0] && (strchr(letters, text[0]) || text[0] == '_' || text[0] == '/') &&
+	       !text[strspn(text, chars)] && !is_taken_word(text);
+}
+
+static void print_string(FILE *out, const char *text)
+{
+	if (is_plain(text)) {
+		fputs(text, out);
+		return;
+	}
+	fputc('"', out);
+	for (const char *p = text; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			fprintf(out, "\\%c", *p);
+		else if (*p == '\n')
+			fputs("\\n", out);
+		else if (*p == '\t')
+			fputs("\\t", out);
+		else
+			fputc(*p, out);
+	}
+	fputc('"', out);
+}
+
+/* 10, 20-29 */
+static void print_vids(FILE *out, const uint64_t vids[4096 / 64])
+{
+	const char *comma = "";
+
+	fputc('[', out);
+	for (unsigned v = 1, last; v < 4095; v = last + 1) {
+		last = v;
+		if (!(vids[v >> 6] >> (v & 63) & 1))
+			continue;
+		while (last < 4094 && vids[(last + 1) >> 6] >> ((last + 1) & 63) & 1)
+			last++;
+		fprintf(out, last > v ? "%s%u-%u" : "%s%u", comma, v, last);
+		comma = ", ";
+	}
+	fputc(']', out);
+}
+
+static void print_number(FILE *out, const struct conf_key *key, uint64_t v)
+{
+	char buf[UNITS_TEXT];
+
+	switch (key->type) {
+	case CONF_BOOL:
+		fputs(v ? "true" : "false", out);
+		break;
+	case CONF_WORD:
+		print_string(out, key->words[v]);
+		break;
+	case CONF_DURATION:
+		fputs(units_duration_text(v, buf), out);
+		break;
+	case CONF_BITS:
+		fputs(units_bits_text(v, buf), out);
+		break;
+	default:
+		fprintf(out, "%" PRIu64, v);
+	}
+}
+
+/* An IPv6 address has colons, and its text goes in quotes. */
+static void print_address(FILE *out, const struct conf_key *key, const void *field)
+{
+	char buf[PREFIX_TEXT];
+	bool is_ip = key->type == CONF_IPV4 || key->type == CONF_IP;
+	const char *text = is_ip ? ip_text(field, buf) : prefix_text(field, buf);
+
+	fprintf(out, strchr(text, ':') ? "\"%s\"" : "%s", text);
+}
+
+static void print_macs(FILE *out, const struct conf_network *n)
+{
+	char buf[MAC_TEXT];
+
+	fputc('{', out);
+	for (size_t i = 0; i < n->n_macs; i++) {
+		fprintf(out, "%s\"%s\": ", i ? ", " : "", mac_text(&n->macs[i].mac, buf));
+		print_string(out, n->macs[i].port);
+	}
+	fputc('}', out);
+}
+
+static void print_cpus(FILE *out, const struct conf_workers *w)
+{
+	fputc('[', out);
+	for (size_t i = 0; i < w->n_cpus; i++)
+		fprintf(out, "%s%u", i ? ", " : "", (unsigned)w->cpus[i]);
+	fputc(']', out);
+}
+
+static void print_keys(FILE *out, const struct conf_kind *kind, const struct conf_key *keys,
+		       const void *object);
+
+static void print_nics(FILE *out, const struct conf_container *c)
+{
+	fputc('[', out);
+	for (size_t i = 0; i < c->n_nics; i++) {
+		fputs(i ? ", " : "", out);
+		print_keys(out, &conf_nics, conf_nics.keys, &c->nics[i]);
+	}
+	fputc(']', out);
+}
+
+static void print_value(FILE *out, const struct conf_kind *kind, const struct conf_key *key,
+			const void *object)
+{
+	const void *field = conf_field(object, key->at);
+	char mac[MAC_TEXT];
+
+	switch (key->type) {
+	case CONF_NAME:
+	case CONF_IFNAME:
+	case CONF_NETNS:
+		print_string(out, field);
+		break;
+	case CONF_STRING:
+		print_string(out, *(char *const *)field);
+		break;
+	case CONF_MAC:
+		fprintf(out, "\"%s\"", mac_text(field, mac));
+		break;
+	case CONF_VIDS:
+		print_vids(out, field);
+		break;
+	case CONF_CPUS:
+		print_cpus(out, object);
+		break;
+	case CONF_MACS:
+		print_macs(out, object);
+		break;
+	case CONF_NICS:
+		print_nics(out, object);
+		break;
+	case CONF_MAP:
+		print_keys(out, kind, key->keys, object);
+		break;
+	default:
+		if (conf_is_number(key))
+			print_number(out, key, conf_number(key, object));
+		else
+			print_address(out, key, field);
+	}
+}
+
+/* {key: value, ...} */
+static void print_keys(FILE *out, const struct conf_kind *kind, const struct conf_key *keys,
+		       const void *object)
+{
+	const char *comma = "";
+
+	fputc('{', out);
+	for (const struct conf_key *k = keys; k->name; k++) {
+		if (!k->is_required && conf_key_equal(k, object, kind->initial))
+			continue;
+		fprintf(out, "%s%s: ", comma, k->name);
+		print_value(out, kind, k, object);
+		comma = ", ";
+	}
+	fputc('}', out);
+}
+
+static bool is_prefix_equal(const struct prefix *a, const struct prefix *b)
+{
+	return a->is_set == b->is_set &&
+	       (!a->is_set || (a->len == b->len && ip_equal(&a->ip, &b->ip)));
+}
+
+static bool is_macs_equal(const struct conf_network *a, const struct conf_network *b)
+{
+	if (a->n_macs != b->n_macs)
+		return false;
+	for (size_t i = 0; i < a->n_macs; i++)
+		if (memcmp(&a->macs[i].mac, &b->macs[i].mac, sizeof(a->macs[i].mac)) ||
+		    strcmp(a->macs[i].port, b->macs[i].port))
+			return false;
+	return true;
+}
+
+static bool is_nics_equal(const struct conf_container *a, const struct conf_container *b)
+{
+	if (a->n_nics != b->n_nics)
+		return false;
+	for (size_t i = 0; i < a->n_nics; i++)
+		if (!conf_object_equal(&conf_nics, &a->nics[i], &b->nics[i]))
+			return false;
+	return true;
+}
+
+static bool is_string_equal(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool is_cpus_equal(const struct conf_workers *a, const struct conf_workers *b)
+{
+	return a->n_cpus == b->n_cpus && !memcmp(a->cpus, b->cpus, a->n_cpus * sizeof(a->cpus[0]));
+}
+
+bool conf_key_equal(const struct conf_key *key, const void *a, const void *b)
+{
+	const void *x = conf_field(a, key->at), *y = conf_field(b, key->at);
+
+	if (key->has) {
+		bool is_in_a = *(const bool *)conf_field(a, key->has);
+		bool is_in_b = *(const bool *)conf_field(b, key->has);
+
+		if (is_in_a != is_in_b || !is_in_a)
+			return is_in_a == is_in_b;
+	}
+	switch (key->type) {
+	case CONF_NAME:
+	case CONF_IFNAME:
+	case CONF_NETNS:
+		return !strcmp(x, y);
+	case CONF_NET4:
+	case CONF_NET6:
+	case CONF_HOST4:
+	case CONF_HOST6:
+		return is_prefix_equal(x, y);
+	case CONF_STRING:
+		return is_string_equal(*(char *const *)x, *(char *const *)y);
+	case CONF_CPUS:
+		return is_cpus_equal(a, b);
+	case CONF_MACS:
+		return is_macs_equal(a, b);
+	case CONF_NICS:
+		return is_nics_equal(a, b);
+	case CONF_MAP:
+		for (const struct conf_key *k = key->keys; k->name; k++)
+			if (!conf_key_equal(k, a, b))
+				return false;
+		return true;
+	default: /* numbers, addresses and bits; CONF_LATER has no bytes */
+		return !memcmp(x, y, key->size);
+	}
+}
+
+bool conf_object_equal(const struct conf_kind *kind, const void *a, const void *b)
+{
+	for (const struct conf_key *k = kind->keys; k->name; k++)
+		if (!conf_key_equal(k, a, b))
+			return false;
+	return true;
+}
+
+bool conf_network_equal(const struct conf_network *a, const struct conf_network *b)
+{
+	return !strcmp(a->name, b->name) && conf_object_equal(&conf_networks, a, b);
+}
+
+bool conf_port_equal(const struct conf_port *a, const struct conf_port *b)
+{
+	return !strcmp(a->name, b->name) && conf_object_equal(&conf_ports, a, b);
+}
+
+static bool print_section(FILE *out, const struct conf *c, const struct conf_kind *kind)
+{
+	size_t n;
+	const char *objects = conf_objects(c, kind, &n);
+
+	if (!n)
+		return false;
+	fprintf(out, "%s:\n", kind->section);
+	for (size_t i = 0; i < n; i++) {
+		fputs("  ", out);
+		print_string(out, objects + i * kind->size);
+		fputs(": ", out);
+		print_keys(out, kind, kind->keys, objects + i * kind->size);
+		fputc('\n', out);
+	}
+	return true;
+}
+
+char *conf_print(const struct conf *c)
+{
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+	bool any = false, failed;
+
+	if (!out)
+		return NULL;
+	for (const struct conf_kind *const *k = conf_kinds; *k; k++) {
+		if (*k != &conf_workers) {
+			any = print_section(out, c, *k) || any;
+		} else if (!conf_object_equal(*k, &c->workers, (*k)->initial)) {
+			fprintf(out, "%s: ", (*k)->section);
+			print_keys(out, *k, (*k)->keys, &c->workers);
+			fputc('\n', out);
+			any = true;
+		}
+	}
+	if (!any)
+		fputs("{}\n", out); /* a text that says that nothing is there */
+	failed = ferror(out);
+	failed = fclose(out) || failed;
+	if (!failed)
+		return text;
+	free(text);
+	return NULL;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conf_schema: THE table of kinds and keys.
+ *
+ * conf.c walks the text by it, conf_value.c takes one value by it, conf_print.c prints by it, and plan.c names by it what
+ * changed.  A new key is one line here and one field in conf.h.
+ */
+#include "switch/conf_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "vlan/vlan.h"
+
+enum {
+	MTU_MIN = 68,
+	MTU_MAX = 65520,
+	MAC_LIMIT_MAX = 65536,
+	MAC_LIMIT = 4096,
+};
+
+#define STORM_MAX  UINT32_MAX
+#define RATE_MAX   UINT64_C(10000000000000) /* 10 Tbit/s */
+#define AGEING_S   UINT64_C(300)
+#define AGEING_MAX UINT64_C(1000000000) /* ms; IEEE 802.1Q 8.8.3 */
+
+static const char *const modes[] = {
+	[NET_INTERNAL] = "internal", [NET_HOST_ONLY] = "host-only", [NET_HOST_ONLY + 1] = NULL};
+static const char *const later_modes[] = {"nat", "bridged", NULL};
+
+static const char *const vlan_modes[] = {
+	[VLAN_ACCESS] = "access",
+	[VLAN_TRUNK] = "trunk",
+	[VLAN_NATIVE_UNTAGGED] = "native-untagged",
+	[VLAN_NATIVE_TAGGED] = "native-tagged",
+	[VLAN_DOT1Q_TUNNEL] = "dot1q-tunnel",
+	[VLAN_DOT1Q_TUNNEL + 1] = NULL,
+};
+static const char *const prio_tags[] = {
+	[PRIO_TAGS_NEVER] = "never",
+	[PRIO_TAGS_IF_NONZERO] = "if-nonzero",
+	[PRIO_TAGS_ALWAYS] = "always",
+	[PRIO_TAGS_ALWAYS + 1] = NULL,
+};
+static const char *const guards[] = {
+	[GUARD_OFF] = "off", [GUARD_MAC] = "mac", [GUARD_MAC + 1] = NULL};
+static const char *const later_guards[] = {"strict", NULL};
+static const char *const later_addresses[] = {"dhcp", NULL};
+static const char *const limit_actions[] = {[false] = "flood", [true] = "drop", NULL};
+static const char *const idles[] = {[false] = "adaptive", [true] = "poll", NULL};
+
+#define FIELD(s, f)   .at = offsetof(struct s, f), .size = sizeof(((struct s *)NULL)->f)
+#define NET(k, t, f)  .name = k, .type = t, FIELD(conf_network, f)
+#define PORT(k, t, f) .name = k, .type = t, FIELD(conf_port, f)
+#define NODE(k, t, f) .name = k, .type = t, FIELD(conf_container, f)
+#define NIC(k, t, f)  .name = k, .type = t, FIELD(conf_nic, f)
+#define HAS(s, f)     .has = offsetof(struct s, f)
+#define LATER(k)                                                                                   \
+	{                                                                                          \
+		.name = k, .type = CONF_LATER                                                      \
+	}
+
+static const struct conf_key network_keys[] = {
+	{NET("mode", CONF_WORD, mode), .is_required = true, .reopens = true, .words = modes,
+	 .later_words = later_modes},
+	{NET("vlan", CONF_NUMBER, vlan), .min = 1, .max = 4094},
+	{NET("vlan-auto", CONF_BOOL, vlan_auto)},
+	{NET("ipv4", CONF_NET4, ipv4)},
+	{NET("ipv6", CONF_NET6, ipv6)},
+	{NET("gateway", CONF_IPV4, gateway), HAS(conf_network, has_gateway)},
+	{NET("mtu", CONF_NUMBER, mtu), .min = MTU_MIN, .max = MTU_MAX},
+	{NET("isolate", CONF_BOOL, isolate)},
+	{NET("mac-ageing", CONF_DURATION, mac_ageing_ms), .min = 1000, .max = AGEING_MAX},
+	{NET("ifname", CONF_IFNAME, ifname), .reopens = true},
+	{NET("macs", CONF_MACS, macs)},
+	LATER("dhcp"),
+	LATER("no-dhcp"),
+	LATER("dns"),
+	LATER("domain"),
+	LATER("forwards"),
+	LATER("uplink"),
+	LATER("nat"),
+	LATER("routes"),
+	{0},
+};
+
+static const struct conf_key storm_keys[] = {
+	{PORT("broadcast", CONF_NUMBER, storm_broadcast), .max = STORM_MAX},
+	{PORT("multicast", CONF_NUMBER, storm_multicast), .max = STORM_MAX},
+	{PORT("unknown", CONF_NUMBER, storm_unknown), .max = STORM_MAX},
+	{0},
+};
+
+static const struct conf_key port_keys[] = {
+	{PORT("tap", CONF_IFNAME, tap), .reopens = true},
+	{PORT("netns", CONF_NETNS, netns), .reopens = true},
+	{PORT("network", CONF_NAME, network)},
+	{PORT("vlan-mode", CONF_WORD, vlan_mode), HAS(conf_port, has_vlan_mode),
+	 .words = vlan_modes},
+	{PORT("tag", CONF_NUMBER, tag), .min = 1, .max = 4094},
+	{PORT("trunks", CONF_VIDS, trunks), HAS(conf_port, has_trunks)},
+	{PORT("mac", CONF_MAC, mac)},
+	{PORT("ipv4", CONF_HOST4, ipv4), .later_words = later_addresses},
+	{PORT("ipv6", CONF_HOST6, ipv6)},
+	{PORT("gateway", CONF_IP, gateway), HAS(conf_port, has_gateway)},
+	{PORT("queues", CONF_NUMBER, queues), .reopens = true, .min = 1, .max = PORT_QUEUES_MAX},
+	{PORT("guard", CONF_WORD, guard), .words = guards, .later_words = later_guards},
+	{PORT("isolated", CONF_BOOL, isolated)},
+	{PORT("mtu", CONF_NUMBER, mtu), .min = MTU_MIN, .max = MTU_MAX},
+	{PORT("priority-tags", CONF_WORD, prio_tags), .words = prio_tags},
+	{PORT("rate", CONF_BITS, rate_bits), .max = RATE_MAX},
+	{.name = "storm", .type = CONF_MAP, .keys = storm_keys},
+	{PORT("mac-limit", CONF_NUMBER, mac_limit), .max = MAC_LIMIT_MAX},
+	{PORT("mac-limit-action", CONF_WORD, mac_limit_drop), .words = limit_actions},
+	LATER("vhost-user"),
+	LATER("client"),
+	LATER("socket-owner"),
+	LATER("socket-mode"),
+	{0},
+};
+
+static const struct conf_key nic_keys[] = {
+	{NIC("network", CONF_NAME, network), .is_required = true},
+	{NIC("mac", CONF_MAC, mac)},
+	{NIC("ipv4", CONF_HOST4, ipv4), .later_words = later_addresses},
+	{NIC("gateway", CONF_IPV4, gateway), HAS(conf_nic, has_gateway)},
+	{NIC("ifname", CONF_IFNAME, ifname)},
+	{0},
+};
+
+static const struct conf_key container_keys[] = {
+	{NODE("run", CONF_STRING, run)},
+	{NODE("nics", CONF_NICS, nics)},
+	{0},
+};
+
+static const struct conf_key worker_keys[] = {
+	{.name = "cpus", .type = CONF_CPUS, .size = sizeof(struct conf_workers)},
+	{.name = "idle", .type = CONF_WORD, FIELD(conf_workers, idle_poll), .words = idles},
+	{0},
+};
+
+static_assert(sizeof(network_keys) / sizeof(network_keys[0]) <= CONF_KEYS_MAX, "marks");
+static_assert(sizeof(port_keys) / sizeof(port_keys[0]) <= CONF_KEYS_MAX, "marks");
+static_assert(sizeof(enum conf_net_mode) == sizeof(uint32_t), "put_number() writes it");
+static_assert(offsetof(struct conf_network, name) == 0 && offsetof(struct conf_port, name) == 0 &&
+		      offsetof(struct conf_container, name) == 0,
+	      "conf_names finds an object by the address of its name");
+
+static const struct conf_network initial_network = {.mac_ageing_ms = AGEING_S * 1000};
+static const struct conf_port initial_port = {
+	.queues = 1,
+	.storm_broadcast = UINT64_MAX,
+	.storm_multicast = UINT64_MAX,
+	.storm_unknown = UINT64_MAX,
+	.mac_limit = MAC_LIMIT,
+};
+static const struct conf_container initial_container;
+static const struct conf_nic initial_nic;
+static const struct conf_workers initial_workers;
+
+#define OBJECT(s)                                                                                  \
+	.size = sizeof(struct s), .line = offsetof(struct s, line), .marks = offsetof(struct s, at)
+#define ARRAY(f) .array = offsetof(struct conf, f), .count = offsetof(struct conf, n_##f)
+
+const struct conf_kind conf_networks = {.section = "networks",
+					.word = "network",
+					.keys = network_keys,
+					.initial = &initial_network,
+					.max = CONF_NETWORKS_MAX,
+					OBJECT(conf_network),
+					ARRAY(networks)};
+const struct conf_kind conf_ports = {.section = "ports",
+				     .word = "port",
+				     .keys = port_keys,
+				     .initial = &initial_port,
+				     .max = CONF_PORTS_MAX,
+				     OBJECT(conf_port),
+				     ARRAY(ports)};
+const struct conf_kind conf_containers = {.section = "containers",
+					  .word = "container",
+					  .keys = container_keys,
+					  .initial = &initial_container,
+					  .max = CONF_CONTAINERS_MAX,
+					  OBJECT(conf_container),
+					  ARRAY(containers)};
+const struct conf_kind conf_workers = {.section = "workers",
+				       .word = "workers",
+				       .keys = worker_keys,
+				       .initial = &initial_workers,
+				       .size = sizeof(struct conf_workers),
+				       .array = offsetof(struct conf, workers),
+				       .count = offsetof(struct conf, workers)};
+const struct conf_kind conf_nics = {.word = "nic",
+				    .keys = nic_keys,
+				    .initial = &initial_nic,
+				    .max = CONF_NICS_MAX,
+				    OBJECT(conf_nic)};
+
+const struct conf_kind *const conf_kinds[] = {&conf_networks, &conf_ports, &conf_containers,
+					      &conf_workers, NULL};
+const char *const conf_later_sections[] = {"uplinks", "tunnels", "vms", NULL};
+
+const struct conf_key *conf_key_find(const struct conf_key *keys, const char *name)
+{
+	for (; keys->name; keys++)
+		if (!strcmp(keys->name, name))
+			return keys;
+	return NULL;
+}
+
+void *conf_objects(const struct conf *c, const struct conf_kind *kind, size_t *n)
+{
+	void *objects;
+
+	if (kind->array == kind->count) {
+		*n = 1;
+		return conf_field(c, kind->array);
+	}
+	/* Copied, since the array's own type is not void *. */
+	memcpy(&objects, conf_field(c, kind->array), sizeof(objects));
+	memcpy(n, conf_field(c, kind->count), sizeof(*n));
+	return objects;
+}
