@@ -26,9 +26,9 @@ Q       := $(if $(V),,@)
 
 # Objects, in reading order.
 BASE   := addr csum drop fdb frame log loop nearest rate rcu ring units
-CORE   := conf conf_schema conf_check conf_print
-SWITCH := forward trace worker fabric state broker_client sandbox plan apply ctl show capture \
-          broker broker_tap switch
+CORE   := conf conf_merge conf_yaml conf_schema conf_value conf_check conf_print
+SWITCH := forward trace worker fabric state broker_client sandbox plan apply ctl ctl_client \
+          ctl_conf show show_mac show_event capture broker broker_tap switch
 PORT   := port scratch tap gso
 VLAN   := vlan tag
 BRIDGE := rtnl

@@ -53,7 +53,7 @@ enum {
 	CTL_REQUEST_MS = 10000, /* for the whole request; for each piece of an answer to be read */
 	CTL_QUEUE_MAX =
 		32 << 20, /* bytes of one answer; 65536 MACs with the longest names need 15 MiB */
-	CTL_STREAM_QUEUE_MAX = 256 << 10, /* bytes of a stream that wait for a slow reader */
+	CTL_STREAM_QUEUE_MAX = 512 << 10, /* bytes of a stream that wait for a slow reader */
 	CTL_MEMORY_MAX =
 		64 << 20, /* bytes of all requests and answers; above it the largest holder goes */
 	CTL_STREAM_MEMORY_MAX = 64 << 20, /* bytes of all streams; above it objects are dropped */

@@ -27,6 +27,7 @@ struct daemon {
 	struct conf *confirm_conf;
 	int confirm_timer;
 	struct follower *followers; /* show_event.c: streams of events */
+	struct watcher *watchers;   /* watch.c: traces and captures */
 };
 
 #endif

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * show: ports, networks and counters as JSON, with the keys that users rely on.
+ *
+ * ctl.c calls the handlers in the control thread.  The configuration says what should be, the struct
+ * port of a slot what is, the fabric what was decided: one row has all three.  A port of the
+ * configuration always has its row, also when nothing of it is open yet.  Counters are summed over
+ * the workers while these count on: each is exact, and together they are once the frames in hand are done.
+ */
+#include "switch/show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "switch/base/units.h"
+
+#ifndef VFAB_VERSION
+#define VFAB_VERSION "unknown"
+#endif
+
+/* A port as the configuration has it, and what is open of it. */
+struct row {
+	char name[CONF_NAME_SIZE];
+	const struct conf_port *conf;	 /* NULL: the device of a host-only network */
+	const struct conf_network *host; /* that network */
+	const struct port *port;	 /* NULL: nothing is open */
+};
+
+struct rows {
+	struct row *row;
+	size_t n;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	return strverscmp(x->name, y->name);
+}
+
+/* Every port, sorted by name.  row is NULL without memory; the caller frees it. */
+static struct rows rows_create(const struct daemon *d)
+{
+	const struct conf *c = d->conf;
+	struct rows r = {calloc(c->n_ports + c->n_networks + 1, sizeof(*r.row)), 0};
+	struct row *row, key;
+	size_t i;
+
+	if (!r.row)
+		return r;
+	for (i = 0; i < c->n_ports; i++) {
+		row = &r.row[r.n++];
+		row->conf = &c->ports[i];
+		memcpy(row->name, row->conf->name, sizeof(row->name));
+	}
+	for (i = 0; i < c->n_networks; i++) {
+		if (c->networks[i].mode != NET_HOST_ONLY)
+			continue;
+		row = &r.row[r.n++];
+		row->host = &c->networks[i];
+		conf_network_ifname(row->host, row->name);
+	}
+	qsort(r.row, r.n, sizeof(*r.row), by_name);
+	for (i = 0; i < SLOT_MAX; i++) {
+		if (!d->port[i])
+			continue;
+		memcpy(key.name, d->port[i]->name, sizeof(key.name));
+		row = bsearch(&key, r.row, r.n, sizeof(*r.row), by_name);
+		if (row)
+			row->port = d->port[i];
+	}
+	return r;
+}
+
+/* A JSON string, or null for an empty one. */
+static json_t *text_or_null(const char *text)
+{
+	return text && text[0] ? ctl_text(text) : json_null();
+}
+
+/* Counters */
+
+static uint64_t sum_of_drops(const struct port *p)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = DROP_NONE + 1; i < DROP_COUNT; i++)
+		sum += port_sum(p, &p->counters[0].drops[i]);
+	return sum;
+}
+
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+/* state rx tx forwarded local drops. */
+static void add_counters(json_t *obj, const struct port *p)
+{
+	enum port_state state = p ? (enum port_state)atomic_load(&p->state) : PORT_WAITING;
+	const struct port_counters *c = p ? &p->counters[0] : NULL;
+
+	json_object_set_new(obj, "state", json_string(port_state_word(state)));
+	json_object_set_new(obj, "rx",
+			    json_pack("{soso}", "frames",
+				      number(p ? port_sum(p, &c->rx_frames) : 0), "bytes",
+				      number(p ? port_sum(p, &c->rx_bytes) : 0)));
+	json_object_set_new(obj, "tx",
+			    json_pack("{sososo}", "frames",
+				      number(p ? port_sum(p, &c->tx_frames) : 0), "bytes",
+				      number(p ? port_sum(p, &c->tx_bytes) : 0), "lost",
+				      number(p ? port_sum(p, &c->tx_lost) : 0)));
+	json_object_set_new(obj, "forwarded", number(p ? port_sum(p, &c->forwarded) : 0));
+	json_object_set_new(obj, "local", number(p ? port_sum(p, &c->local) : 0));
+	json_object_set_new(obj, "drops", number(p ? sum_of_drops(p) : 0));
+}
+
+/* Ports */
+
+/* The VLANs of a trunk as the file spells them: [10, "20-29"]. */
+static json_t *show_trunks(const struct conf_port *c)
+{
+	json_t *list = json_array();
+	unsigned vid, last;
+
+	for (vid = 1; vid < 4095; vid = last + 1) {
+		last = vid;
+		if (!(c->trunks[vid / 64] >> vid % 64 & 1))
+			continue;
+		while (last + 1 < 4095 && c->trunks[(last + 1) / 64] >> (last + 1) % 64 & 1)
+			last++;
+		json_array_append_new(list, vid == last ? json_integer(vid)
+							: json_sprintf("%u-%u", vid, last));
+	}
+	return list;
+}
+
+/* What the fabric decided for the port, or NULL when it is in none. */
+static const struct fabric_port *fabric_port_of(const struct daemon *d, const struct port *p)
+{
+	const struct fabric *f = d->fabric;
+
+	if (!p || !f || p->slot >= f->n_slots || f->port[p->slot].port != p)
+		return NULL;
+	return &f->port[p->slot];
+}
+
+static json_t *show_vlan(const struct daemon *d, const struct row *row)
+{
+	const struct fabric_port *f = fabric_port_of(d, row->port);
+	enum vlan_mode mode = VLAN_ACCESS;
+	uint16_t tag = row->host ? row->host->vlan : row->conf->tag;
+
+	if (f) {
+		mode = f->vlan.mode;
+		tag = f->vlan.tag;
+	} else if (row->conf) {
+		mode = (enum vlan_mode)row->conf->vlan_mode;
+	}
+	return json_pack("{sssoso}", "mode", vlan_mode_word(mode), "tag",
+			 tag ? json_integer(tag) : json_null(), "trunks",
+			 row->conf && row->conf->has_trunks ? show_trunks(row->conf) : json_null());
+}
+
+static json_t *show_mac_of(const struct port *p)
+{
+	char text[MAC_TEXT];
+
+	return p && !mac_is_zero(&p->mac) ? json_string(mac_text(&p->mac, text)) : json_null();
+}
+
+static json_t *show_port(const struct daemon *d, const struct row *row)
+{
+	const struct conf_port *c = row->conf;
+	const struct fabric_port *f = fabric_port_of(d, row->port);
+	json_t *obj;
+
+	obj = json_pack(
+		"{sssssosososossssso}", "name", row->name, "kind", row->host ? "host" : "tap",
+		"network", row->host ? json_string(row->host->name) : text_or_null(c->network),
+		"vlan", show_vlan(d, row), "netns", c ? text_or_null(c->netns) : json_null(), "mac",
+		show_mac_of(row->port), "ifname", c ? c->tap : row->name, "socket", json_null());
+	if (!obj)
+		return NULL;
+	json_object_set_new(obj, "queues", json_integer(c ? c->queues : 1));
+	json_object_set_new(obj, "mtu", f ? json_integer(f->mtu) : json_null());
+	json_object_set_new(obj, "isolated", json_boolean(c && c->isolated));
+	add_counters(obj, row->port);
+	return obj;
+}
+
+void show_ports(struct daemon *d, struct client *cl, const json_t *req)
+{
+	struct rows r = rows_create(d);
+	json_t *array = r.row ? json_array() : NULL;
+	size_t i;
+
+	(void)req;
+	for (i = 0; array && i < r.n; i++)
+		json_array_append_new(array, show_port(d, &r.row[i]));
+	free(r.row);
+	ctl_answer(cl, array);
+}
+
+void show_stats(struct daemon *d, struct client *cl, const json_t *req)
+{
+	struct rows r = rows_create(d);
+	json_t *array = r.row ? json_array() : NULL, *obj;
+	size_t i;
+
+	(void)req;
+	for (i = 0; array && i < r.n; i++) {
+		obj = json_pack("{ss}", "port", r.row[i].name);
+		add_counters(obj, r.row[i].port);
+		json_array_append_new(array, obj);
+	}
+	free(r.row);
+	ctl_answer(cl, array);
+}
+
+static void add_drops(json_t *array, const struct port *p)
+{
+	uint64_t n;
+	int i;
+
+	for (i = DROP_NONE + 1; i < DROP_COUNT; i++) {
+		n = port_sum(p, &p->counters[0].drops[i]);
+		if (n > 0)
+			json_array_append_new(array, json_pack("{sssssoss}", "port", p->name,
+							       "reason", drop_word((enum drop)i),
+							       "frames", number(n), "text",
+							       drop_text((enum drop)i)));
+	}
+}
+
+void show_drops(struct daemon *d, struct client *cl, const json_t *req)
+{
+	const struct port *only;
+	struct rows r;
+	json_t *array;
+	size_t i;
+
+	if (!show_find_port(d, cl, req, &only))
+		return;
+	r = rows_create(d);
+	array = r.row ? json_array() : NULL;
+	for (i = 0; array && i < r.n; i++) {
+		if (r.row[i].port && (!only || r.row[i].port == only))
+			add_drops(array, r.row[i].port);
+	}
+	free(r.row);
+	ctl_answer(cl, array);
+}
+
+/* Networks */
+
+static int by_network(const void *a, const void *b)
+{
+	const struct conf_network *const *x = a, *const *y = b;
+
+	return strverscmp((*x)->name, (*y)->name);
+}
+
+static int compare_network(const void *name, const void *b)
+{
+	const struct conf_network *const *y = b;
+
+	return strverscmp(name, (*y)->name);
+}
+
+static json_t *show_network(const struct conf_network *n)
+{
+	char ipv4[PREFIX_TEXT] = "", ipv6[PREFIX_TEXT] = "", gateway[IP_TEXT] = "";
+	char ifname[CONF_IFNAME_SIZE] = "";
+	struct ip ip;
+
+	if (n->ipv4.is_set)
+		prefix_text(&n->ipv4, ipv4);
+	if (n->ipv6.is_set)
+		prefix_text(&n->ipv6, ipv6);
+	if (conf_network_gateway(n, &ip))
+		ip_text(&ip, gateway);
+	if (n->mode == NET_HOST_ONLY)
+		conf_network_ifname(n, ifname);
+	return json_pack("{sssssisosososososisbsosbso}", "name", n->name, "mode",
+			 n->mode == NET_HOST_ONLY ? "host-only" : "internal", "vlan", (int)n->vlan,
+			 "ipv4", text_or_null(ipv4), "ipv6", text_or_null(ipv6), "gateway",
+			 text_or_null(gateway), "uplink", json_null(), "ifname",
+			 text_or_null(ifname), "mtu", n->mtu ? (int)n->mtu : 1500, "isolate",
+			 n->isolate, "mac_ageing_s", number(n->mac_ageing_ms / 1000), "vlan_auto",
+			 n->vlan_auto, "ports", json_array());
+}
+
+/* Puts the name of every port into its network's row; sorted[i] is the network of array[i]. */
+static void add_members(json_t *array, const struct conf_network *const *sorted, size_t n,
+			const struct rows *r)
+{
+	const struct conf_network *const *at;
+	const char *network;
+	size_t i;
+
+	for (i = 0; i < r->n; i++) {
+		network = r->row[i].host ? r->row[i].host->name : r->row[i].conf->network;
+		at = bsearch(network, sorted, n, sizeof(*sorted), compare_network);
+		if (at)
+			json_array_append_new(
+				json_object_get(json_array_get(array, (size_t)(at - sorted)),
+						"ports"),
+				json_string(r->row[i].name));
+	}
+}
+
+void show_networks(struct daemon *d, struct client *cl, const json_t *req)
+{
+	const struct conf *c = d->conf;
+	const struct conf_network **sorted = calloc(c->n_networks + 1, sizeof(*sorted));
+	struct rows r = rows_create(d);
+	json_t *array = sorted && r.row ? json_array() : NULL;
+	size_t i;
+
+	(void)req;
+	if (array) {
+		for (i = 0; i < c->n_networks; i++)
+			sorted[i] = &c->networks[i];
+		qsort(sorted, c->n_networks, sizeof(*sorted), by_network);
+		for (i = 0; i < c->n_networks; i++)
+			json_array_append_new(array, show_network(sorted[i]));
+		add_members(array, sorted, c->n_networks, &r);
+	}
+	free(sorted);
+	free(r.row);
+	ctl_answer(cl, array);
+}
+
+void show_version(struct daemon *d, struct client *cl, const json_t *req)
+{
+	(void)req;
+	ctl_answer(cl, json_pack("{sssisososo}", "version", VFAB_VERSION, "pid", (int)getpid(),
+				 "generation", number(d->fabric ? d->fabric->generation : 0),
+				 "crashes", number(d->state->crashes), "started_ms",
+				 number(ctl_started_ms(d->ctl))));
+}
+
+/* Names in requests */
+
+static void refuse_name(struct client *cl, const char *what, const char *name,
+			const char *const *names)
+{
+	const char *near = names ? nearest_word(name, names) : NULL;
+
+	if (near)
+		ctl_refuse(cl, 1, "%s \"%s\" does not exist (did you mean \"%s\"?)", what, name,
+			   near);
+	else
+		ctl_refuse(cl, 1, "%s \"%s\" does not exist", what, name);
+}
+
+bool show_find_port(const struct daemon *d, struct client *cl, const json_t *req,
+		    const struct port **out)
+{
+	const char *name = json_string_value(json_object_get(req, "port")), **names;
+	size_t i, n = 0;
+
+	*out = NULL;
+	if (!name)
+		return true;
+	names = calloc(SLOT_MAX + 1, sizeof(*names));
+	for (i = 0; i < SLOT_MAX; i++) {
+		if (!d->port[i])
+			continue;
+		if (strcmp(d->port[i]->name, name) == 0)
+			*out = d->port[i];
+		if (names)
+			names[n++] = d->port[i]->name;
+	}
+	if (!*out)
+		refuse_name(cl, "port", name, names);
+	free(names);
+	return *out;
+}
+
+bool show_find_network(const struct daemon *d, struct client *cl, const json_t *req,
+		       const struct conf_network **out)
+{
+	const char *name = json_string_value(json_object_get(req, "network")), **names;
+	size_t i;
+
+	*out = NULL;
+	if (!name)
+		return true;
+	*out = conf_find_network(d->conf, name);
+	if (*out)
+		return true;
+	names = calloc(d->conf->n_networks + 1, sizeof(*names));
+	for (i = 0; names && i < d->conf->n_networks; i++)
+		names[i] = d->conf->networks[i].name;
+	refuse_name(cl, "network", name, names);
+	free(names);
+	return false;
+}
