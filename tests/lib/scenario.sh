@@ -6,6 +6,7 @@
 #   ns NAME [-6]             a network namespace; its full name is then in the variable NAME.  IPv6 stays off without -6
 #   link A IFA B IFB         a veth pair between two namespaces, both ends up
 #   fabric [ARG...] <<YAML   starts vfabd in a namespace of its own ("fab") with that file, and waits for its socket
+#   tap NAME [KEYS]          the line of a fabric's file for port NAME: eth0 in namespace NAME
 #   stop_fabric              SIGTERM; it must end with 0 within 5 s and leave nothing behind
 #   run NS CMD...            runs CMD in a namespace, printed
 #   vfab ...                 the command, on this fabric's socket
@@ -202,6 +203,11 @@ has_event()
 	vfab events -o json |
 		jq -es --arg kind "$1" --arg text "${2:-}" 'flatten |
 			any(.kind == $kind and ((.object + " " + .text) | contains($text)))' >/dev/null
+}
+
+tap()
+{
+	echo "  $1: {tap: eth0, netns: ${!1}${2:+, $2}}"
 }
 
 switch_pid()
