@@ -2,10 +2,10 @@
 /*
  * conf: the configuration as users write it, and nothing else: YAML text -> struct conf -> YAML text.
  *
- * What.  libyaml's document tree is walked under one schema table (conf_schema.c), which knows each
- * key, its type, its limits and whether its feature is there yet.  The verbs of vfab use the same way: they
- * send a fragment of the file (JSON, which is YAML), which is merged into a copy.  Pure: no I/O, no
- * global state; used by vfabd, by vfab (`check`, `lab`) and by the fuzzer.
+ * What.  libyaml's events become a tree, which is walked under one schema table (conf_schema.c) that knows each key, its type,
+ * its limits and whether its feature is there yet.  The verbs of vfab take the same way: they send a fragment
+ * of the file (JSON, which is YAML), which is merged into a copy.  Pure: no I/O, no global state; used by
+ * vfabd, by vfab (`check`, `lab`) and by the fuzzer.
  *
  * Trust.  The text is an operator's or an attacker's: at most CONF_TEXT_MAX bytes, nesting at most 16, no
  * anchors, aliases or tags, no NUL, no duplicate key, names and numbers within limits, each error with its position.
@@ -25,17 +25,18 @@
 enum {
 	CONF_TEXT_MAX = 4 << 20,
 	CONF_DEPTH_MAX = 16,
-	CONF_NAME_SIZE = 64,   /* names of objects: 1-63 of A-Z a-z 0-9 . _ -, not starting with - or . */
+	CONF_NAME_SIZE = 64, /* 1-63 of A-Z a-z 0-9 . _ -, not starting with - or . */
 	CONF_IFNAME_SIZE = 16,
 	CONF_NETNS_SIZE = 108, /* a name under /run/netns, a path with /, or a pid (all digits) */
 	CONF_PORTS_MAX = 4000,
 	CONF_NETWORKS_MAX = 4094,
 	CONF_CONTAINERS_MAX = 4000,
+	CONF_QUEUES_MAX = 16,
 	CONF_NICS_MAX = 64,    /* of one container */
 	CONF_MACS_MAX = 32768, /* static entries, in all */
 	CONF_RUN_MAX = 4096,   /* bytes of `run` */
 	CONF_WORKERS_MAX = 16,
-	CONF_KEYS_MAX = 24,    /* keys that one kind of object may have */
+	CONF_KEYS_MAX = 24, /* keys that one kind of object may have */
 };
 
 /* Where a key stands in the text merged last; line 0: not there.  For the errors of conf_validate() alone. */
@@ -53,19 +54,19 @@ struct conf_static_mac {
 
 struct conf_network {
 	char name[CONF_NAME_SIZE];
-	int line, column;            /* where the text merged last has it, 1-based; 0: it has not */
+	int line, column; /* where the text merged last has it, 1-based; 0: it has not */
 	struct conf_mark at[CONF_KEYS_MAX];
 	enum conf_net_mode mode;
-	uint16_t vlan;               /* 0 only before conf_validate() */
-	bool vlan_auto;              /* the fabric chose it: trunks without `trunks` do not carry it */
+	uint16_t vlan;	/* 0 only before conf_validate() */
+	bool vlan_auto; /* the fabric chose it: trunks without `trunks` do not carry it */
 	struct prefix ipv4, ipv6;
-	struct ip gateway;           /* IPv4 gateway; first address of the prefix when not given */
-	bool has_gateway;            /* given */
-	uint32_t mtu;                /* 0: 1500 */
-	bool isolate;                /* members reach no other member */
-	uint64_t mac_ageing_ms;      /* 300 s by default; 0: never */
-	char ifname[CONF_IFNAME_SIZE]; /* host-only: the device in the host; default vf-NETWORK cut to 15 */
-	struct conf_static_mac *macs; /* static entries, sorted by address; key `macs`: {MAC: PORT} */
+	struct ip gateway;	/* IPv4 gateway; first address of the prefix when not given */
+	bool has_gateway;	/* given */
+	uint32_t mtu;		/* 0: 1500 */
+	bool isolate;		/* members reach no other member */
+	uint64_t mac_ageing_ms; /* 300 s by default; 0: never */
+	char ifname[CONF_IFNAME_SIZE]; /* host-only: the device; default vf-NETWORK cut to 15 */
+	struct conf_static_mac *macs;  /* static entries by address; key `macs`: {MAC: PORT} */
 	size_t n_macs;
 };
 
@@ -74,26 +75,27 @@ struct conf_port {
 	int line, column;
 	struct conf_mark at[CONF_KEYS_MAX];
 	char tap[CONF_IFNAME_SIZE];
-	char netns[CONF_NETNS_SIZE]; /* "": vfabd's own */
+	char netns[CONF_NETNS_SIZE];  /* "": vfabd's own */
 	char network[CONF_NAME_SIZE]; /* "": a port with vlan-mode */
-	uint8_t vlan_mode;           /* enum vlan_mode (same order: access trunk native-untagged native-tagged dot1q-tunnel) */
+	uint8_t vlan_mode;	      /* enum vlan_mode */
 	bool has_vlan_mode;
-	uint16_t tag;                /* 0: none */
-	uint64_t trunks[4096 / 64];  /* bit per VID */
+	uint16_t tag;		    /* 0: none */
+	uint64_t trunks[4096 / 64]; /* bit per VID */
 	bool has_trunks;
-	struct mac mac;              /* zero: none given */
-	struct prefix ipv4, ipv6;    /* set on the tap; key `ipv4`, `ipv6` */
-	struct ip gateway;           /* default route set in the namespace; key `gateway` */
+	struct mac mac;		  /* zero: none given */
+	struct prefix ipv4, ipv6; /* set on the tap; key `ipv4`, `ipv6` */
+	struct ip gateway;	  /* default route set in the namespace; key `gateway` */
 	bool has_gateway;
-	uint16_t queues;             /* 1-16 */
-	uint8_t guard;               /* enum conf_guard */
+	uint16_t queues; /* 1-16 */
+	uint8_t guard;	 /* enum conf_guard */
 	bool isolated;
-	uint32_t mtu;                /* 0: the network's, else 1500; 68-65520 */
-	uint8_t prio_tags;           /* enum vlan_prio_tags: never if-nonzero always */
-	uint64_t rate_bits;          /* 0: no limit */
-	uint64_t storm_broadcast, storm_multicast, storm_unknown; /* frames a second; UINT64_MAX: no limit (0 is a limit) */
-	uint32_t mac_limit;          /* 4096 by default */
-	bool mac_limit_drop;         /* action drop; flood otherwise */
+	uint32_t mtu;	    /* 0: the network's, else 1500; 68-65520 */
+	uint8_t prio_tags;  /* enum vlan_prio_tags */
+	uint64_t rate_bits; /* 0: no limit */
+	/* Frames a second; UINT64_MAX: no limit (0 is a limit). */
+	uint64_t storm_broadcast, storm_multicast, storm_unknown;
+	uint32_t mac_limit;  /* 4096 by default */
+	bool mac_limit_drop; /* action drop; flood otherwise */
 };
 
 enum conf_guard { GUARD_OFF, GUARD_MAC };
@@ -113,15 +115,15 @@ struct conf_container {
 	char name[CONF_NAME_SIZE];
 	int line, column;
 	struct conf_mark at[CONF_KEYS_MAX];
-	char *run;                   /* NULL: none */
+	char *run; /* NULL: none */
 	struct conf_nic *nics;
 	size_t n_nics;
 };
 
 struct conf_workers {
 	uint16_t cpus[CONF_WORKERS_MAX];
-	size_t n_cpus;               /* 0: one worker, not bound to a CPU */
-	bool idle_poll;              /* idle: poll; adaptive otherwise */
+	size_t n_cpus;	/* 0: one worker, not bound to a CPU */
+	bool idle_poll; /* idle: poll; adaptive otherwise */
 };
 
 struct conf {
@@ -138,17 +140,18 @@ struct conf {
  * What is wrong and where.  For a file: "FILE:LINE:COLUMN: PATH: TEXT"; for a verb: "OBJECT: TEXT".
  */
 struct conf_error {
-	int line, column;    /* 1-based; 0: none */
-	char path[192];      /* ports.web.network; "" for the whole text */
-	char object[96];     /* port web; "" when no object is meant */
-	char text[320];      /* network "ofice" does not exist (did you mean "office"?) */
+	int line, column; /* 1-based; 0: none */
+	char path[192];	  /* ports.web.network; "" for the whole text */
+	char object[96];  /* port web; "" when no object is meant */
+	char text[320];	  /* network "ofice" does not exist (did you mean "office"?) */
 };
 
 /* The line for people: of a file when `file` is given, else of a verb.  Returns buf. */
 enum { CONF_ERROR_TEXT = 1024 };
-const char *conf_error_line(const struct conf_error *err, const char *file, char buf[static CONF_ERROR_TEXT]);
+const char *conf_error_line(const struct conf_error *err, const char *file,
+			    char buf[static CONF_ERROR_TEXT]);
 
-struct conf *conf_create(void);                      /* empty; NULL without memory */
+struct conf *conf_create(void); /* empty; NULL without memory */
 struct conf *conf_copy(const struct conf *c);
 void conf_destroy(struct conf *c);
 
@@ -159,7 +162,8 @@ enum conf_merge {
 };
 
 /* Parses text into c.  0, or -EINVAL / -ENOMEM with *err filled; c is then to be destroyed. */
-int conf_merge(struct conf *c, const char *text, size_t bytes, enum conf_merge how, struct conf_error *err);
+int conf_merge(struct conf *c, const char *text, size_t bytes, enum conf_merge how,
+	       struct conf_error *err);
 
 /*
  * Everything that one object cannot know: references with the nearest name, overlapping VLANs and prefixes, two
@@ -177,8 +181,10 @@ const struct conf_port *conf_find_port(const struct conf *c, const char *name);
 /* The device of a host-only network in the host, also the name of its port. */
 const char *conf_network_ifname(const struct conf_network *n, char buf[static CONF_IFNAME_SIZE]);
 /* The n-th (from 0) interface of a container: the port that it makes and its interface. */
-const char *conf_nic_port(const struct conf_container *c, size_t n, char buf[static CONF_NAME_SIZE]);
-const char *conf_nic_ifname(const struct conf_container *c, size_t n, char buf[static CONF_IFNAME_SIZE]);
+const char *conf_nic_port(const struct conf_container *c, size_t n,
+			  char buf[static CONF_NAME_SIZE]);
+const char *conf_nic_ifname(const struct conf_container *c, size_t n,
+			    char buf[static CONF_IFNAME_SIZE]);
 /* The gateway of a network, given or first of the prefix; false when it has no IPv4 prefix. */
 bool conf_network_gateway(const struct conf_network *n, struct ip *out);
 

@@ -14,7 +14,6 @@
 
 #include "switch/base/frame.h"
 #include "switch/conf_internal.h"
-#include "vlan/vlan.h"
 
 enum { MTU_IPV6 = 1280 /* RFC 8200 5 */, VLANS = 4096 };
 
@@ -179,12 +178,12 @@ static int check_vlans(struct check *k)
 /* network, vlan-mode, tag and trunks go together in few ways. */
 static int check_port_vlan(struct check *k, const struct conf_port *p)
 {
-	bool is_native = p->vlan_mode == VLAN_NATIVE_UNTAGGED || p->vlan_mode == VLAN_NATIVE_TAGGED;
-	bool has_network = p->network[0], is_trunk = p->has_vlan_mode && p->vlan_mode == VLAN_TRUNK;
+	bool is_native = p->vlan_mode == CONF_NATIVE_UNTAGGED || p->vlan_mode == CONF_NATIVE_TAGGED;
+	bool has_network = p->network[0], is_trunk = p->has_vlan_mode && p->vlan_mode == CONF_TRUNK;
 
 	if (!has_network && !p->has_vlan_mode)
 		return fail(k, &conf_ports, p, NULL, "needs network or vlan-mode");
-	if (has_network && p->has_vlan_mode && p->vlan_mode != VLAN_ACCESS)
+	if (has_network && p->has_vlan_mode && p->vlan_mode != CONF_ACCESS)
 		return fail(
 			k, &conf_ports, p, "vlan-mode",
 			"a port on a network is an access port: leave out network or vlan-mode");
@@ -256,10 +255,10 @@ static bool is_carried(const struct conf_port *p, const struct conf_network *n)
 	if (p->network[0])
 		return !strcmp(p->network, n->name);
 	switch (p->vlan_mode) {
-	case VLAN_TRUNK:
+	case CONF_TRUNK:
 		return is_trunked;
-	case VLAN_NATIVE_UNTAGGED:
-	case VLAN_NATIVE_TAGGED:
+	case CONF_NATIVE_UNTAGGED:
+	case CONF_NATIVE_TAGGED:
 		return is_trunked || p->tag == n->vlan;
 	default:
 		return p->tag == n->vlan;

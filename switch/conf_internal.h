@@ -45,6 +45,16 @@ bool conf_node_is_null(const struct conf_node *n);
 /* What was found, for "expected X, found Y". */
 const char *conf_node_words(const struct conf_node *n, char buf[static CONF_WHY]);
 
+/* The values of enum vlan_mode and enum vlan_prio_tags, which conf, being pure, does not include. */
+enum conf_vlan_mode {
+	CONF_ACCESS,
+	CONF_TRUNK,
+	CONF_NATIVE_UNTAGGED,
+	CONF_NATIVE_TAGGED,
+	CONF_DOT1Q_TUNNEL,
+};
+enum conf_prio_tags { CONF_PRIO_NEVER, CONF_PRIO_IF_NONZERO, CONF_PRIO_ALWAYS };
+
 /* Schema. */
 enum conf_type {
 	CONF_NAME,   /* char[CONF_NAME_SIZE]: of another object */

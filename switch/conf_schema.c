@@ -10,8 +10,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "vlan/vlan.h"
-
 enum {
 	MTU_MIN = 68,
 	MTU_MAX = 65520,
@@ -29,18 +27,18 @@ static const char *const modes[] = {
 static const char *const later_modes[] = {"nat", "bridged", NULL};
 
 static const char *const vlan_modes[] = {
-	[VLAN_ACCESS] = "access",
-	[VLAN_TRUNK] = "trunk",
-	[VLAN_NATIVE_UNTAGGED] = "native-untagged",
-	[VLAN_NATIVE_TAGGED] = "native-tagged",
-	[VLAN_DOT1Q_TUNNEL] = "dot1q-tunnel",
-	[VLAN_DOT1Q_TUNNEL + 1] = NULL,
+	[CONF_ACCESS] = "access",
+	[CONF_TRUNK] = "trunk",
+	[CONF_NATIVE_UNTAGGED] = "native-untagged",
+	[CONF_NATIVE_TAGGED] = "native-tagged",
+	[CONF_DOT1Q_TUNNEL] = "dot1q-tunnel",
+	[CONF_DOT1Q_TUNNEL + 1] = NULL,
 };
 static const char *const prio_tags[] = {
-	[PRIO_TAGS_NEVER] = "never",
-	[PRIO_TAGS_IF_NONZERO] = "if-nonzero",
-	[PRIO_TAGS_ALWAYS] = "always",
-	[PRIO_TAGS_ALWAYS + 1] = NULL,
+	[CONF_PRIO_NEVER] = "never",
+	[CONF_PRIO_IF_NONZERO] = "if-nonzero",
+	[CONF_PRIO_ALWAYS] = "always",
+	[CONF_PRIO_ALWAYS + 1] = NULL,
 };
 static const char *const guards[] = {
 	[GUARD_OFF] = "off", [GUARD_MAC] = "mac", [GUARD_MAC + 1] = NULL};
@@ -103,7 +101,7 @@ static const struct conf_key port_keys[] = {
 	{PORT("ipv4", CONF_HOST4, ipv4), .later_words = later_addresses},
 	{PORT("ipv6", CONF_HOST6, ipv6)},
 	{PORT("gateway", CONF_IP, gateway), HAS(conf_port, has_gateway)},
-	{PORT("queues", CONF_NUMBER, queues), .reopens = true, .min = 1, .max = PORT_QUEUES_MAX},
+	{PORT("queues", CONF_NUMBER, queues), .reopens = true, .min = 1, .max = CONF_QUEUES_MAX},
 	{PORT("guard", CONF_WORD, guard), .words = guards, .later_words = later_guards},
 	{PORT("isolated", CONF_BOOL, isolated)},
 	{PORT("mtu", CONF_NUMBER, mtu), .min = MTU_MIN, .max = MTU_MAX},
