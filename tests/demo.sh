@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make demo: the fabric at work on real traffic.  Brings up examples/first-lab.yaml and shows what happens in it; leaves it
+# running to look around in.  DEMO_STOP=1 takes it down at the end.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+BUILD=${BUILD:-build}
+LAB=examples/first-lab.yaml
+PATH=$PWD/$BUILD:$PATH
+
+if [ "$(id -u)" != 0 ]; then
+	echo "make demo makes network namespaces, so it needs root: sudo make demo" >&2
+	exit 1
+fi
+
+say()
+{
+	printf '\n\033[1m%s\033[0m\n' "$*"
+}
+
+# Shows a command as one would type it, and runs it.
+show()
+{
+	printf '\033[36m# %s\033[0m\n' "$*"
+	"$@"
+}
+
+in_container()
+{
+	local name=$1
+	shift
+
+	printf '\033[36m%s# %s\033[0m\n' "$name" "$*"
+	ip netns exec "$name" "$@"
+}
+
+if vfab lab ls 2>/dev/null | grep -q first-lab; then
+	say "The lab of an earlier run is still up; it goes first."
+	show vfab lab down $LAB
+fi
+
+say "1. One file, one command: three containers on two networks."
+grep -v '^#' $LAB
+show vfab lab up $LAB
+show vfab port ls
+
+say "2. Within a network containers reach each other ..."
+in_container client ping -c 3 -i 0.2 10.10.0.10
+
+say "   ... and across networks they do not: the same prefix, another VLAN, nothing answers."
+in_container client ping -c 2 -i 0.2 -W 1 10.10.0.30 || echo "(as it should be)"
+
+say "3. A page, fetched by one container from another."
+in_container client busybox wget -q -O - http://10.10.0.10/ | head -n 5
+
+say "4. Throughput, container to container through the userspace switch (3 s)."
+ip netns exec web iperf3 --server --one-off --daemon
+in_container client iperf3 --client 10.10.0.10 --time 3 --format g | grep -E 'sender|receiver'
+
+say "5. What the switch has learned, and what it has dropped and why."
+show vfab mac ls
+show vfab drops
+
+say "6. What it does with one ping, step by step."
+# The trace is there before the ping is, so that the ping is in it.
+vfab trace icmp --port client --count 1 &
+trace=$!
+for _ in {1..50}; do
+	ip netns exec client ping -q -c 1 -W 1 10.10.0.10 >/dev/null || true
+	kill -0 $trace 2>/dev/null || break
+done
+wait $trace
+
+say "It keeps running.  Look around:"
+cat <<EOF
+  vfab port ls            vfab net ls          vfab stats --watch        vfab events
+  vfab trace --drops      vfab top             vfab capture all -w - | tshark -r -
+  ip netns exec client sh
+  (PATH=$PWD/$BUILD:\$PATH)
+Stop it:
+  vfab lab down $LAB
+EOF
+
+if [ -n "${DEMO_STOP:-}" ]; then
+	say "Stopping, as DEMO_STOP says."
+	show vfab lab down $LAB
+fi
