@@ -32,7 +32,8 @@ SWITCH := forward trace filter worker fabric state broker_client sandbox plan ap
 PORT   := port scratch tap gso
 VLAN   := vlan tag
 BRIDGE := rtnl
-TOOLS  := client table net port mac see lab apply attach complete
+TOOLS  := call client table confile merge net port mac see top watch apply proc attach netns \
+          lab_state lab_conf lab complete
 
 base_o   := $(BASE:%=switch/base/%.o)
 core_o   := $(CORE:%=switch/%.o)

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* net: `vfab net`. */
+#include "tools/client.h"
+#include "tools/merge.h"
+#include "tools/nouns.h"
+#include "tools/table.h"
+
+const struct verb_option net_options[] = {
+	{"mode", 0, "internal|host-only|nat|bridged", AS_TEXT, NULL, "who its members reach"},
+	{"vlan", 0, "VID", AS_NUMBER, NULL,
+	 "VLAN id; without it the fabric gives one, from 4094 down"},
+	{"ipv4", 0, "CIDR", AS_TEXT, NULL, "IPv4 prefix"},
+	{"ipv6", 0, "CIDR", AS_TEXT, NULL, "IPv6 prefix"},
+	{"gateway", 0, "IP", AS_TEXT, NULL,
+	 "the gateway's address; default the first of the prefix"},
+	{"ifname", 0, "IFNAME", AS_TEXT, NULL,
+	 "host-only: the device in the host; default vf-NETWORK"},
+	{"mtu", 0, "N", AS_NUMBER, NULL, "largest payload of its ports"},
+	{"isolate", 0, NULL, AS_FLAG, NULL, "members do not reach each other"},
+	{"mac-ageing", 0, "DURATION", AS_TEXT, NULL,
+	 "how long a learned address stays; default 300s"},
+	{"uplink", 0, "UPLINK", AS_TEXT, NULL, "the way out (not yet)"},
+	{"dhcp", 0, "FIRST-LAST", AS_TEXT, NULL, "addresses to lease (not yet)"},
+	{"no-dhcp", 0, NULL, AS_FLAG, NULL, "lease none (not yet)"},
+	{"dns", 0, "IP,...", AS_LIST, NULL, "name servers to announce (not yet)"},
+	{"domain", 0, "NAME", AS_TEXT, NULL, "domain to announce (not yet)"},
+	{0},
+};
+
+static const struct column net_columns[] = {
+	{.head = "NAME", .path = "name"},
+	{.head = "MODE", .path = "mode"},
+	{.head = "VLAN", .path = "vlan", .is_right = true},
+	{.head = "IPV4", .path = "ipv4"},
+	{.head = "IPV6", .path = "ipv6"},
+	{.head = "GATEWAY", .path = "gateway"},
+	{.head = "UPLINK", .path = "uplink"},
+	{.head = "PORTS", .path = "ports"},
+};
+
+int net_change(const struct call *c)
+{
+	return merge_call(c, "networks");
+}
+
+int net_list(const struct call *c)
+{
+	return table_answer(c, client_request("net.ls"), net_columns,
+			    sizeof(net_columns) / sizeof(net_columns[0]));
+}
+
+int net_show(const struct call *c)
+{
+	return merge_show(c, "net.ls", "network");
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* port: `vfab port`. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/client.h"
+#include "tools/merge.h"
+#include "tools/nouns.h"
+#include "tools/table.h"
+
+const struct verb_option port_options[] = {
+	{"net", 0, "NETWORK", AS_TEXT, "network", "the network it is a member of"},
+	{"tap", 0, "IFNAME", AS_TEXT, NULL, "a tap device of this name"},
+	{"netns", 0, "NETNS|PID", AS_TEXT, NULL, "the namespace the tap is moved into"},
+	{"vhost-user", 0, "PATH", AS_TEXT, NULL, "a socket for a virtual machine (not yet)"},
+	{"client", 0, NULL, AS_FLAG, NULL, "vfabd connects to PATH (not yet)"},
+	{"vlan-mode", 0, "trunk|native-untagged|native-tagged|dot1q-tunnel|access", AS_TEXT, NULL,
+	 "how it treats tags"},
+	{"tag", 0, "VID", AS_NUMBER, NULL, "access, native or service VLAN"},
+	{"trunks", 0, "VID,VID-VID", AS_LIST, NULL, "VLANs a trunk carries; default all"},
+	{"ipv4", 0, "CIDR|dhcp", AS_TEXT, NULL, "address of the tap"},
+	{"ipv6", 0, "CIDR", AS_TEXT, NULL, "address of the tap"},
+	{"gateway", 0, "IP", AS_TEXT, NULL, "default route in the namespace"},
+	{"mac", 0, "MAC", AS_TEXT, NULL, "hardware address of the tap"},
+	{"queues", 0, "N", AS_NUMBER, NULL, "queues of the tap, 1-16"},
+	{"guard", 0, "off|mac|strict", AS_TEXT, NULL, "which sources it may use"},
+	{"isolated", 0, NULL, AS_FLAG, NULL, "does not reach other isolated ports"},
+	{"mtu", 0, "N", AS_NUMBER, NULL, "MTU of the tap"},
+	{"priority-tags", 0, "never|if-nonzero|always", AS_TEXT, NULL, "tag 0 on untagged output"},
+	{"rate", 0, "BITS", AS_TEXT, NULL, "limit in each direction: 10mbit"},
+	{"storm", 0, "broadcast=PPS,multicast=PPS,unknown=PPS", AS_MAP, NULL, "limits of flooding"},
+	{"mac-limit", 0, "N", AS_NUMBER, NULL, "addresses it may have learned; default 4096"},
+	{"mac-limit-action", 0, "flood|drop", AS_TEXT, NULL, "frames above that limit"},
+	{0},
+};
+
+/* vlan{mode,tag,trunks}: "10", "trunk 10,20-29", "native-untagged 10 +20,30". */
+static void write_vlan(json_t *v, char buf[static CELL_TEXT])
+{
+	const char *mode;
+	char *tag, *trunks;
+	json_t *list;
+
+	mode = json_string_value(json_object_get(v, "mode"));
+	list = json_object_get(v, "trunks");
+	tag = table_value(json_object_get(v, "tag"));
+	trunks = table_value(list);
+	if (!mode)
+		snprintf(buf, CELL_TEXT, "-");
+	else if (!strcmp(mode, "access"))
+		snprintf(buf, CELL_TEXT, "%s", tag);
+	else if (!strcmp(mode, "trunk"))
+		snprintf(buf, CELL_TEXT, "trunk %s", json_array_size(list) ? trunks : "all");
+	else
+		snprintf(buf, CELL_TEXT, "%s %s%s%s", mode, tag, json_array_size(list) ? " +" : "",
+			 json_array_size(list) ? trunks : "");
+	free(tag);
+	free(trunks);
+}
+
+static const struct column port_columns[] = {
+	{.head = "NAME", .path = "name"},
+	{.head = "KIND", .path = "kind"},
+	{.head = "NETWORK", .path = "network"},
+	{.head = "VLAN", .path = "vlan", .write = write_vlan},
+	{.head = "STATE", .path = "state"},
+	{.head = "NETNS", .path = "netns"},
+	{.head = "IFNAME", .path = "ifname"},
+	{.head = "RX", .path = "rx.frames", .is_right = true},
+	{.head = "TX", .path = "tx.frames", .is_right = true},
+	{.head = "LOST", .path = "tx.lost", .is_right = true},
+	{.head = "DROPS", .path = "drops", .is_right = true},
+};
+
+int port_change(const struct call *c)
+{
+	return merge_call(c, "ports");
+}
+
+int port_list(const struct call *c)
+{
+	return table_answer(c, client_request("port.ls"), port_columns,
+			    sizeof(port_columns) / sizeof(port_columns[0]));
+}
+
+int port_show(const struct call *c)
+{
+	return merge_show(c, "port.ls", "port");
+}
