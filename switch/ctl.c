@@ -138,7 +138,7 @@ static void show_help(struct daemon *d, struct client *cl, const json_t *req)
 	(void)req;
 	for (i = 0; rows && i < VERBS; i++)
 		json_array_append_new(
-			rows, json_pack("{ssss}", "verb", verbs[i].name, "help", verbs[i].help));
+			rows, json_pack("{s:s,s:s}", "verb", verbs[i].name, "help", verbs[i].help));
 	ctl_answer(cl, rows);
 }
 
@@ -172,7 +172,7 @@ static void refuse(struct client *cl, json_t *refusal)
 
 void ctl_answer(struct client *cl, json_t *result)
 {
-	json_t *obj = result ? json_pack("{sbso}", "ok", 1, "result", result) : NULL;
+	json_t *obj = result ? json_pack("{s:b,s:o}", "ok", 1, "result", result) : NULL;
 
 	if (!obj)
 		ctl_refuse(cl, 1, "no memory for the answer");
@@ -190,13 +190,13 @@ void ctl_refuse(struct client *cl, int status, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	refuse(cl, json_pack("{sbsiso}", "ok", 0, "status", status, "error", ctl_text(text)));
+	refuse(cl, json_pack("{s:b,s:i,s:o}", "ok", 0, "status", status, "error", ctl_text(text)));
 }
 
 void ctl_refuse_conf(struct client *cl, int status, const struct conf_error *err)
 {
 	json_t *obj =
-		json_pack("{sbsiso}", "ok", 0, "status", status, "error", ctl_text(err->text));
+		json_pack("{s:b,s:i,s:o}", "ok", 0, "status", status, "error", ctl_text(err->text));
 
 	if (err->object[0])
 		json_object_set_new(obj, "object", ctl_text(err->object));
@@ -216,7 +216,7 @@ void ctl_stream_begin(struct client *cl, void (*on_close)(void *arg), void *arg)
 	if (!client_stream(cl, on_close, arg))
 		ctl_refuse(cl, 1, "%d streams are open already", CTL_STREAMS_MAX);
 	else
-		queue_line(cl, json_pack("{sbsb}", "ok", 1, "stream", 1));
+		queue_line(cl, json_pack("{s:b,s:b}", "ok", 1, "stream", 1));
 }
 
 bool ctl_stream_line(struct client *cl, const char *line, size_t n)

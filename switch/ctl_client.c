@@ -26,6 +26,7 @@
 #include "switch/ctl_client.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -36,6 +37,7 @@ enum {
 	ACCEPTS_A_TURN = 16,
 	PAUSE_MS = 100, /* without descriptors left */
 	BUF_MIN = 4096, /* first size of a buffer, and least room for a read */
+	TRIM_BYTES = 1 << 20,
 	STREAM_EVENTS = EPOLLRDHUP,
 };
 
@@ -115,9 +117,14 @@ static size_t *budget(struct client *cl)
 
 static void buf_free(struct client *cl, struct buf *b)
 {
+	bool is_large = b->size >= TRIM_BYTES;
+
 	*budget(cl) -= b->size;
 	free(b->p);
 	*b = (struct buf){0};
+	/* What was made beside it, a JSON tree of a whole table, would stay in the heap for ever. */
+	if (is_large)
+		malloc_trim(0);
 }
 
 static void client_close(struct client *cl);

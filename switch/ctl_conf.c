@@ -82,11 +82,11 @@ static json_t *show_plan(const struct plan *p)
 	for (i = 0; rows && i < p->n; i++) {
 		c = &p->changes[i];
 		json_array_append_new(rows,
-				      json_pack("{sssssoso}", "kind", change_word(c->kind),
+				      json_pack("{s:s,s:s,s:o,s:o}", "kind", change_word(c->kind),
 						"object", c->object, "name", ctl_text(c->name),
 						"what", ctl_text(c->what)));
 	}
-	return rows ? json_pack("{so}", "changes", rows) : NULL;
+	return rows ? json_pack("{s:o}", "changes", rows) : NULL;
 }
 
 /* The broker's copy is what a new switch process starts with: while a confirmation is awaited, the way back. */
@@ -255,7 +255,7 @@ void ctl_conf_show(struct daemon *d, struct client *cl, const json_t *req)
 	char *text = conf_print(d->conf);
 
 	(void)req;
-	ctl_answer(cl, text ? json_pack("{so}", "text", ctl_text(text)) : NULL);
+	ctl_answer(cl, text ? json_pack("{s:o}", "text", ctl_text(text)) : NULL);
 	free(text);
 }
 
@@ -304,8 +304,8 @@ void ctl_reload(struct daemon *d, const char *text, size_t bytes)
 	if (rc == 0)
 		rc = apply(d, to, true, &plan, &err);
 	if (rc == 0) {
-		log_info("reload: %zu changes", plan->n);
-		state_event(d->state, "reload", "", "%zu changes", plan->n);
+		log_info("reload: changes: %zu", plan->n);
+		state_event(d->state, "reload", "", "changes: %zu", plan->n);
 		plan_destroy(plan);
 		return;
 	}

@@ -105,11 +105,11 @@ static void add_counters(json_t *obj, const struct port *p)
 
 	json_object_set_new(obj, "state", json_string(port_state_word(state)));
 	json_object_set_new(obj, "rx",
-			    json_pack("{soso}", "frames",
+			    json_pack("{s:o,s:o}", "frames",
 				      number(p ? port_sum(p, &c->rx_frames) : 0), "bytes",
 				      number(p ? port_sum(p, &c->rx_bytes) : 0)));
 	json_object_set_new(obj, "tx",
-			    json_pack("{sososo}", "frames",
+			    json_pack("{s:o,s:o,s:o}", "frames",
 				      number(p ? port_sum(p, &c->tx_frames) : 0), "bytes",
 				      number(p ? port_sum(p, &c->tx_bytes) : 0), "lost",
 				      number(p ? port_sum(p, &c->tx_lost) : 0)));
@@ -160,7 +160,7 @@ static json_t *show_vlan(const struct daemon *d, const struct row *row)
 	} else if (row->conf) {
 		mode = (enum vlan_mode)row->conf->vlan_mode;
 	}
-	return json_pack("{sssoso}", "mode", vlan_mode_word(mode), "tag",
+	return json_pack("{s:s,s:o,s:o}", "mode", vlan_mode_word(mode), "tag",
 			 tag ? json_integer(tag) : json_null(), "trunks",
 			 row->conf && row->conf->has_trunks ? show_trunks(row->conf) : json_null());
 }
@@ -178,11 +178,12 @@ static json_t *show_port(const struct daemon *d, const struct row *row)
 	const struct fabric_port *f = fabric_port_of(d, row->port);
 	json_t *obj;
 
-	obj = json_pack(
-		"{sssssosososossssso}", "name", row->name, "kind", row->host ? "host" : "tap",
-		"network", row->host ? json_string(row->host->name) : text_or_null(c->network),
-		"vlan", show_vlan(d, row), "netns", c ? text_or_null(c->netns) : json_null(), "mac",
-		show_mac_of(row->port), "ifname", c ? c->tap : row->name, "socket", json_null());
+	obj = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:s,s:o}", "name", row->name, "kind",
+			row->host ? "host" : "tap", "network",
+			row->host ? json_string(row->host->name) : text_or_null(c->network), "vlan",
+			show_vlan(d, row), "netns", c ? text_or_null(c->netns) : json_null(), "mac",
+			show_mac_of(row->port), "ifname", c ? c->tap : row->name, "socket",
+			json_null());
 	if (!obj)
 		return NULL;
 	json_object_set_new(obj, "queues", json_integer(c ? c->queues : 1));
@@ -213,7 +214,7 @@ void show_stats(struct daemon *d, struct client *cl, const json_t *req)
 
 	(void)req;
 	for (i = 0; array && i < r.n; i++) {
-		obj = json_pack("{ss}", "port", r.row[i].name);
+		obj = json_pack("{s:s}", "port", r.row[i].name);
 		add_counters(obj, r.row[i].port);
 		json_array_append_new(array, obj);
 	}
@@ -229,7 +230,7 @@ static void add_drops(json_t *array, const struct port *p)
 	for (i = DROP_NONE + 1; i < DROP_COUNT; i++) {
 		n = port_sum(p, &p->counters[0].drops[i]);
 		if (n > 0)
-			json_array_append_new(array, json_pack("{sssssoss}", "port", p->name,
+			json_array_append_new(array, json_pack("{s:s,s:s,s:o,s:s}", "port", p->name,
 							       "reason", drop_word((enum drop)i),
 							       "frames", number(n), "text",
 							       drop_text((enum drop)i)));
@@ -285,10 +286,10 @@ static json_t *show_network(const struct conf_network *n)
 		ip_text(&ip, gateway);
 	if (n->mode == NET_HOST_ONLY)
 		conf_network_ifname(n, ifname);
-	return json_pack("{sssssisosososososisbsosbso}", "name", n->name, "mode",
-			 n->mode == NET_HOST_ONLY ? "host-only" : "internal", "vlan", (int)n->vlan,
-			 "ipv4", text_or_null(ipv4), "ipv6", text_or_null(ipv6), "gateway",
-			 text_or_null(gateway), "uplink", json_null(), "ifname",
+	return json_pack("{s:s,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:i,s:b,s:o,s:b,s:o}", "name", n->name,
+			 "mode", n->mode == NET_HOST_ONLY ? "host-only" : "internal", "vlan",
+			 (int)n->vlan, "ipv4", text_or_null(ipv4), "ipv6", text_or_null(ipv6),
+			 "gateway", text_or_null(gateway), "uplink", json_null(), "ifname",
 			 text_or_null(ifname), "mtu", n->mtu ? (int)n->mtu : 1500, "isolate",
 			 n->isolate, "mac_ageing_s", number(n->mac_ageing_ms / 1000), "vlan_auto",
 			 n->vlan_auto, "ports", json_array());
@@ -338,10 +339,11 @@ void show_networks(struct daemon *d, struct client *cl, const json_t *req)
 void show_version(struct daemon *d, struct client *cl, const json_t *req)
 {
 	(void)req;
-	ctl_answer(cl, json_pack("{sssisososo}", "version", VFAB_VERSION, "pid", (int)getpid(),
-				 "generation", number(d->fabric ? d->fabric->generation : 0),
-				 "crashes", number(d->state->crashes), "started_ms",
-				 number(ctl_started_ms(d->ctl))));
+	ctl_answer(cl,
+		   json_pack("{s:s,s:i,s:o,s:o,s:o}", "version", VFAB_VERSION, "pid", (int)getpid(),
+			     "generation", number(d->fabric ? d->fabric->generation : 0), "crashes",
+			     number(d->state->crashes), "started_ms",
+			     number(ctl_started_ms(d->ctl))));
 }
 
 /* Names in requests */

@@ -31,8 +31,8 @@ static json_t *show_event(uint64_t time_ms, const char *kind, const char *object
 {
 	char time[CTL_TIME_TEXT];
 
-	return json_pack("{sssososo}", "time", ctl_time(time_ms, time), "kind", ctl_text(kind),
-			 "object", ctl_text(object), "text", text);
+	return json_pack("{s:s,s:o,s:o,s:o}", "time", ctl_time(time_ms, time), "kind",
+			 ctl_text(kind), "object", ctl_text(object), "text", text);
 }
 
 /* Hands every event kept that is not older than from_ms to add, the oldest first. */

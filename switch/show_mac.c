@@ -88,7 +88,7 @@ static json_t *show_entry(const struct daemon *d, const struct fdb_entry *e,
 		age = json_null();
 	else
 		age = json_integer(now_s > e->seen_s ? now_s - e->seen_s : 0);
-	return json_pack("{ss?sissss?ssso}", "network", network[vid_of(e->key)], "vlan",
+	return json_pack("{s:s?,s:i,s:s,s:s?,s:s,s:o}", "network", network[vid_of(e->key)], "vlan",
 			 (int)vid_of(e->key), "mac", mac_text(&mac, text), "port",
 			 p ? p->name : NULL, "kind", kind, "age_s", age);
 }
@@ -137,5 +137,5 @@ void show_mac_flush(struct daemon *d, struct client *cl, const json_t *req)
 	if (!read_want(d, cl, req, &want))
 		return;
 	ctl_answer(cl,
-		   json_pack("{si}", "flushed", (int)fdb_flush(d->fdb, is_wanted, &want, false)));
+		   json_pack("{s:i}", "flushed", (int)fdb_flush(d->fdb, is_wanted, &want, false)));
 }
