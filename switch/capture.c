@@ -429,7 +429,7 @@ static void rest(struct capture *c)
 		return;
 	}
 	/* Pairs with the fence of the recorder: it sees that the rings are empty, or we see its record. */
-	atomic_thread_fence(memory_order_seq_cst);
+	__sync_synchronize();
 	if (oldest(c, &worker, &bytes))
 		return;
 	if (poll(&p, 1, -1) > 0 && read(c->watch->wake_fd, &told, sizeof(told)) < 0)

@@ -163,7 +163,7 @@ static void wake_consumers(struct recorder *r)
 
 	if (!k->wrote)
 		return;
-	atomic_thread_fence(memory_order_seq_cst);
+	__sync_synchronize();
 	for (unsigned i = 0; i < k->list->n; i++) {
 		const struct watch *w = k->list->watch[i];
 		const struct ring *ring = w->ring[r->worker];

@@ -244,7 +244,7 @@ static void on_stories(void *arg, uint32_t events)
 		return;
 	}
 	/* Pairs with the fence of the recorder: it sees that the rings are empty, or we see its record. */
-	atomic_thread_fence(memory_order_seq_cst);
+	__sync_synchronize();
 	told = 1;
 	if ((is_more || oldest(x, &ring)) && write(x->w.wake_fd, &told, sizeof(told)) < 0)
 		return; /* EAGAIN: it is readable already */
