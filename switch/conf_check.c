@@ -473,7 +473,7 @@ static int check_overlap(struct check *k, const char *key)
 
 		if (prefix_overlaps(list[i - 1].p, list[i].p))
 			err = fail(k, &conf_networks, list[i - is_swapped].n, key,
-				   "overlaps the prefix of network \"%s\"",
+				   "%s overlaps the prefix of network \"%s\"", key,
 				   list[i - !is_swapped].n->name);
 	}
 	free(list);

@@ -67,11 +67,13 @@ static int no_memory(struct merge *m)
 	return -ENOMEM;
 }
 
-static int fail_unexpected(struct merge *m, const struct conf_node *n, const char *expected)
+/* `what` names the key: an error of a verb shows its object and this text, not the path. */
+static int fail_type(struct merge *m, const struct conf_node *n, const char *what,
+		     const char *expected)
 {
 	char found[CONF_WHY];
 
-	return fail(m, n, "expected %s, found %s", expected, conf_node_words(n, found));
+	return fail(m, n, "%s must be %s, not %s", what, expected, conf_node_words(n, found));
 }
 
 static void *object_at(const struct conf_kind *kind, const void *objects, size_t i)
@@ -153,7 +155,7 @@ static int take_mac(struct merge *m, const struct conf_node *k, struct conf_stat
 	if (m->how == CONF_SET && conf_node_is_null(port))
 		return 0;
 	if (port->kind != NODE_SCALAR || conf_node_is_null(port))
-		return fail_unexpected(m, port, "the name of a port");
+		return fail_type(m, port, "a static entry", "the name of a port");
 	if (!conf_name_check(port->text, why))
 		return fail(m, port, "%s", why);
 	memcpy(out->port, port->text, port->n);
@@ -202,7 +204,7 @@ static int merge_macs(struct merge *m, const struct conf_node *map, struct conf_
 	int err = 0;
 
 	if (n > CONF_MACS_MAX)
-		return fail(m, map, "more than %d static entries", CONF_MACS_MAX);
+		return fail(m, map, "macs has more than %d entries", CONF_MACS_MAX);
 	new = calloc(n + 1, sizeof(*new));
 	all = calloc(net->n_macs + n + 1, sizeof(*all));
 	if (!new || !all)
@@ -236,14 +238,14 @@ static int merge_list(struct merge *m, const struct conf_key *key, const struct 
 	size_t i = 0;
 
 	if (n->kind == NODE_MAP)
-		return fail_unexpected(m, n, conf_expects(key, expects));
+		return fail_type(m, n, key->name, conf_expects(key, expects));
 	for (; item; item = item->next, i++) {
 		size_t before = m->path;
 
 		if (n->kind == NODE_LIST)
 			path_add(m, "[%zu]", i);
 		if (item->kind != NODE_SCALAR || conf_node_is_null(item))
-			return fail_unexpected(m, item, conf_expects(key, expects));
+			return fail_type(m, item, key->name, conf_expects(key, expects));
 		for (const char *p = item->text, *end; p; p = *end ? end + 1 : NULL) {
 			char word[32];
 
@@ -294,7 +296,7 @@ static int merge_nics(struct merge *m, const struct conf_node *list, struct conf
 	int err = 0;
 
 	if (list->n > CONF_NICS_MAX)
-		return fail(m, list, "more than %d interfaces", CONF_NICS_MAX);
+		return fail(m, list, "nics has more than %d interfaces", CONF_NICS_MAX);
 	node->nics = calloc(list->n + 1, sizeof(*node->nics));
 	if (!node->nics)
 		return no_memory(m);
@@ -329,7 +331,7 @@ static int merge_nested(struct merge *m, const struct conf_kind *kind, const str
 		return merge_list(m, key, n, take_cpu, object);
 	}
 	if (n->kind != (is_list ? NODE_LIST : NODE_MAP))
-		return fail_unexpected(m, n, conf_expects(key, expects));
+		return fail_type(m, n, key->name, conf_expects(key, expects));
 	if (key->type == CONF_MAP)
 		return merge_keys(m, kind, key->keys, n, object);
 	if (key->type == CONF_MACS)
@@ -356,7 +358,7 @@ static int merge_value(struct merge *m, const struct conf_kind *kind, const stru
 		return 0;
 	}
 	if (is_scalar && n->kind != NODE_SCALAR)
-		return fail_unexpected(m, n, conf_expects(key, why));
+		return fail_type(m, n, key->name, conf_expects(key, why));
 	if (is_scalar && !conf_scalar_parse(key, n->text, object, why))
 		return fail(m, n, "%s", why);
 	if (!is_scalar)
@@ -388,7 +390,7 @@ static int merge_keys(struct merge *m, const struct conf_kind *kind, const struc
 	int err;
 
 	if (map->kind != NODE_MAP)
-		return fail_unexpected(m, map, "a map of keys");
+		return fail_type(m, map, "this", "a map of keys");
 	for (const struct conf_node *k = map->first; k; k = k->next->next) {
 		const struct conf_key *key = conf_key_find(keys, k->text);
 		size_t before;
@@ -512,7 +514,7 @@ static int merge_section(struct merge *m, const struct conf_kind *kind, const st
 	if (conf_node_is_null(map))
 		return 0;
 	if (map->kind != NODE_MAP)
-		return fail(m, map, "expected a map of %s by name", kind->section);
+		return fail_type(m, map, kind->section, "a map of objects by name");
 	err = m->how == CONF_ADD ? reserve(m, kind, map) : 0;
 	if (err)
 		return err;
@@ -583,7 +585,7 @@ static int merge_root(struct merge *m, const struct conf_node *root)
 	if (!root || conf_node_is_null(root))
 		return 0;
 	if (root->kind != NODE_MAP)
-		return fail_unexpected(m, root, "a map of sections");
+		return fail_type(m, root, "the text", "a map of sections");
 	for (const struct conf_node *k = root->first; k && !err; k = k->next->next) {
 		const struct conf_kind *kind = NULL;
 

@@ -130,7 +130,9 @@ static bool netns_check(const char *name, char why[static CONF_WHY])
 				      conf_quote(name, quoted));
 	if (!name[strspn(name, "0123456789")] &&
 	    (name[0] == '0' || !units_number(name, 1, PID_MAX, &pid)))
-		return refuse(why, "\"%s\" is not a process id", conf_quote(name, quoted));
+		return refuse(why,
+			      "network namespace \"%s\" is no process id, though it is all digits",
+			      conf_quote(name, quoted));
 	if (name[0] != '/' && (strchr(name, '/') || name[0] == '.' || name[0] == '-'))
 		return refuse(why,
 			      "network namespace \"%s\" must be a name, a path that starts with /, "
@@ -140,15 +142,15 @@ static bool netns_check(const char *name, char why[static CONF_WHY])
 }
 
 /* Text for people, handed to a shell: anything printable, with tabs and line ends. */
-static bool string_check(const char *text, char why[static CONF_WHY])
+static bool string_check(const struct conf_key *key, const char *text, char why[static CONF_WHY])
 {
 	if (!text[0])
-		return refuse(why, "expected a command, found \"\"");
+		return refuse(why, "%s is empty", key->name);
 	if (strlen(text) > CONF_RUN_MAX)
-		return refuse(why, "longer than %d bytes", CONF_RUN_MAX);
+		return refuse(why, "%s is longer than %d bytes", key->name, CONF_RUN_MAX);
 	for (const char *p = text; *p; p++)
 		if (((unsigned char)*p < 0x20 && *p != '\t' && *p != '\n') || *p == 0x7f)
-			return refuse(why, "character U+%04X is not allowed", (unsigned)*p);
+			return refuse(why, "%s has the character U+%04X", key->name, (unsigned)*p);
 	return true;
 }
 
@@ -157,7 +159,7 @@ bool conf_mac_check(const char *text, struct mac *mac, char why[static CONF_WHY]
 	char quoted[CONF_QUOTE];
 
 	if (!mac_parse(text, mac))
-		return refuse(why, "expected a MAC address such as 02:00:00:00:00:0a, found \"%s\"",
+		return refuse(why, "\"%s\" is not a MAC address such as 02:00:00:00:00:0a",
 			      conf_quote(text, quoted));
 	if (mac_is_zero(mac) || mac_is_group(mac))
 		return refuse(why, "MAC address \"%s\" is not that of one station", text);
@@ -195,22 +197,25 @@ static bool prefix_check(const struct conf_key *key, const char *text, struct pr
 	char quoted[CONF_QUOTE];
 
 	if (!prefix_parse(text, p) || ip_is_v4(&p->ip) != is_v4 || !strchr(text, '/'))
-		return refuse(why, "expected an %s %s, found \"%s\"", is_v4 ? "IPv4" : "IPv6",
+		return refuse(why, "%s must be an %s %s, not \"%s\"", key->name,
+			      is_v4 ? "IPv4" : "IPv6",
 			      is_net ? (is_v4 ? "prefix such as 10.10.0.0/24"
 					      : "prefix such as fd00:10::/64")
 				     : (is_v4 ? "address with its length such as 10.10.0.5/24"
 					      : "address with its length such as fd00:10::5/64"),
 			      conf_quote(text, quoted));
 	if (!is_unicast(&p->ip))
-		return refuse(why, "\"%s\" is not for hosts", text);
+		return refuse(why, "%s \"%s\" is not for hosts", key->name, text);
 	if (is_net && !conf_is_host_part(p, 0))
-		return refuse(why, "\"%s\" has bits of a host behind the prefix", text);
+		return refuse(why, "%s \"%s\" has bits of a host behind the prefix", key->name,
+			      text);
 	if (is_net && (p->len < min || p->len > max))
-		return refuse(why, "\"%s\" must have a length from %u to %u", text, min, max);
+		return refuse(why, "%s \"%s\" must have a length from %u to %u", key->name, text,
+			      min, max);
 	if (!is_net && (!p->len || (p->len < bits - 1 && conf_is_host_part(p, 0))))
-		return refuse(why, "\"%s\" is the address of a network", text);
+		return refuse(why, "%s \"%s\" is the address of a network", key->name, text);
 	if (!is_net && is_v4 && p->len < bits - 1 && conf_is_host_part(p, 1))
-		return refuse(why, "\"%s\" is a broadcast address", text);
+		return refuse(why, "%s \"%s\" is a broadcast address", key->name, text);
 	p->is_set = true;
 	return true;
 }
@@ -221,10 +226,10 @@ static bool ip_check(const struct conf_key *key, const char *text, struct ip *ip
 	char quoted[CONF_QUOTE];
 
 	if (!ip_parse(text, ip) || (key->type == CONF_IPV4 && !ip_is_v4(ip)))
-		return refuse(why, "expected an %s address, found \"%s\"",
+		return refuse(why, "%s must be an %s address, not \"%s\"", key->name,
 			      key->type == CONF_IPV4 ? "IPv4" : "IP", conf_quote(text, quoted));
 	if (!is_unicast(ip))
-		return refuse(why, "\"%s\" is not the address of a host", text);
+		return refuse(why, "%s \"%s\" is not the address of a host", key->name, text);
 	return true;
 }
 
@@ -399,7 +404,7 @@ static bool text_parse(const struct conf_key *key, const char *text, void *objec
 	case CONF_IP:
 		return ip_check(key, text, field, why);
 	case CONF_STRING:
-		copy = string_check(text, why) ? strdup(text) : NULL;
+		copy = string_check(key, text, why) ? strdup(text) : NULL;
 		if (!copy)
 			return why[0] ? false : refuse(why, "out of memory");
 		free(*(char **)field);
@@ -426,8 +431,8 @@ bool conf_scalar_parse(const struct conf_key *key, const char *text, void *objec
 		return true;
 	}
 	return why[0] ? false
-		      : refuse(why, "expected %s, found \"%s\"", conf_expects(key, expects),
-			       conf_quote(text, quoted));
+		      : refuse(why, "%s must be %s, not \"%s\"", key->name,
+			       conf_expects(key, expects), conf_quote(text, quoted));
 }
 
 bool conf_vids_parse(const char *text, uint64_t vids[4096 / 64], char why[static CONF_WHY])
@@ -437,16 +442,16 @@ bool conf_vids_parse(const char *text, uint64_t vids[4096 / 64], char why[static
 	uint64_t first, last;
 
 	if (dash >= sizeof(first_text))
-		return refuse(why, "\"%s\" is not a VLAN id from 1 to 4094",
+		return refuse(why, "VLAN id \"%s\" is not a number from 1 to 4094",
 			      conf_quote(text, quoted));
 	memcpy(first_text, text, dash);
 	first_text[dash] = 0;
 	if (!units_number(first_text, 1, 4094, &first) ||
 	    !units_number(text[dash] ? text + dash + 1 : first_text, 1, 4094, &last))
-		return refuse(why, "\"%s\" is not a VLAN id from 1 to 4094, or a range of them",
+		return refuse(why, "VLAN id \"%s\" is neither a number from 1 to 4094 nor a range",
 			      conf_quote(text, quoted));
 	if (last < first)
-		return refuse(why, "range \"%s\" ends before it starts", text);
+		return refuse(why, "VLAN range \"%s\" ends before it starts", text);
 	/* Word by word: a text of nothing but 1-4094 stays cheap. */
 	for (uint64_t w = first >> 6; w <= last >> 6; w++) {
 		uint64_t from = w == first >> 6 ? first & 63 : 0;
@@ -463,8 +468,7 @@ bool conf_cpu_parse(const char *text, struct conf_workers *w, char why[static CO
 	uint64_t cpu;
 
 	if (!units_number(text, 0, CPU_MAX, &cpu))
-		return refuse(why, "expected the number of a CPU, found \"%s\"",
-			      conf_quote(text, quoted));
+		return refuse(why, "\"%s\" is not the number of a CPU", conf_quote(text, quoted));
 	for (size_t i = 0; i < w->n_cpus; i++)
 		if (w->cpus[i] == cpu)
 			return refuse(why, "CPU %s is there twice", text);

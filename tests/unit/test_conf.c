@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Unit tests of switch/conf: texts and what becomes of them.
+ *
+ * tests/unit/conf/NAME.in is parsed and checked as a file.  With NAME.ok it is printed as that says, and
+ * NAME.ok, parsed again, is printed the same.  With NAME.err it is refused with that one line.  The
+ * rest is what a file alone cannot show: verbs, copies, a full-size configuration, and random texts.
+ *
+ * Rows: M13 (configuration: huge, negative, Unicode, twice, a 10 MB line, NUL, deep nesting, half-written).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "switch/conf.h"
+#include "switch/conf_internal.h"
+#include "vlan/vlan.h"
+
+static_assert((int)CONF_ACCESS == VLAN_ACCESS && (int)CONF_TRUNK == VLAN_TRUNK &&
+		      (int)CONF_NATIVE_UNTAGGED == VLAN_NATIVE_UNTAGGED &&
+		      (int)CONF_NATIVE_TAGGED == VLAN_NATIVE_TAGGED &&
+		      (int)CONF_DOT1Q_TUNNEL == VLAN_DOT1Q_TUNNEL,
+	      "the fabric takes vlan_mode for enum vlan_mode");
+static_assert((int)CONF_PRIO_NEVER == PRIO_TAGS_NEVER &&
+		      (int)CONF_PRIO_IF_NONZERO == PRIO_TAGS_IF_NONZERO &&
+		      (int)CONF_PRIO_ALWAYS == PRIO_TAGS_ALWAYS,
+	      "the fabric takes prio_tags for enum vlan_prio_tags");
+static_assert((int)CONF_QUEUES_MAX == PORT_QUEUES_MAX && (int)CONF_WORKERS_MAX == WORKERS_MAX,
+	      "what conf lets through fits");
+
+static char *read_all(const char *path, size_t *bytes)
+{
+	FILE *f = fopen(path, "rb");
+	char *text = malloc(1 << 20);
+
+	assert_non_null(text);
+	if (!f) {
+		free(text);
+		return NULL;
+	}
+	*bytes = fread(text, 1, (1 << 20) - 1, f);
+	text[*bytes] = 0;
+	fclose(f);
+	return text;
+}
+
+/* The configuration of a text, or NULL with line saying why, as for a file of no name. */
+static struct conf *parse(const char *text, size_t bytes, char line[static CONF_ERROR_TEXT])
+{
+	struct conf *c = conf_create();
+	char buf[CONF_ERROR_TEXT];
+	struct conf_error err;
+	int status;
+
+	assert_non_null(c);
+	status = conf_merge(c, text, bytes, CONF_ADD, &err);
+	if (!status)
+		status = conf_validate(c, NULL, &err);
+	if (!status)
+		return c;
+	assert_int_equal(status, -EINVAL);
+	assert_true(err.text[0]);
+	conf_error_line(&err, "", buf);
+	snprintf(line, CONF_ERROR_TEXT, "%s\n", buf + (err.line ? 1 : 2));
+	assert_null(strchr(strchr(line, '\n') + 1, '\n'));
+	conf_destroy(c);
+	return NULL;
+}
+
+static char *print(const char *text, size_t bytes, char line[static CONF_ERROR_TEXT])
+{
+	struct conf *c = parse(text, bytes, line);
+	char *out = c ? conf_print(c) : NULL;
+
+	assert_true(!c == !out);
+	conf_destroy(c);
+	return out;
+}
+
+/* True when path has what `in` gives. */
+static bool replay(const char *in)
+{
+	char line[CONF_ERROR_TEXT] = "", path[512];
+	size_t bytes, want_bytes, stem = strlen(in) - strlen(".in");
+	char *text = read_all(in, &bytes), *want, *got, *again = NULL;
+	bool ok;
+
+	assert_non_null(text);
+	got = print(text, bytes, line);
+	snprintf(path, sizeof(path), "%.*s.%s", (int)stem, in, got ? "ok" : "err");
+	want = read_all(path, &want_bytes);
+	ok = want && !strcmp(want, got ? got : line);
+	if (got)
+		again = print(got, strlen(got), line);
+	ok = ok && (!got || (again && !strcmp(got, again)));
+	if (!ok)
+		print_message("%s gives\n%s", in, got ? got : line);
+	free(text);
+	free(want);
+	free(got);
+	free(again);
+	return ok;
+}
+
+static void files(void **state)
+{
+	size_t bad = 0;
+	glob_t g;
+
+	(void)state;
+	assert_int_equal(glob("tests/unit/conf/*.in", 0, NULL, &g), 0);
+	assert_true(g.gl_pathc > 150);
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		bad += !replay(g.gl_pathv[i]);
+	globfree(&g);
+	assert_int_equal(bad, 0);
+}
+
+/* Merges a fragment and checks the whole; the line of a verb on error, else "". */
+static const char *verb(struct conf *c, enum conf_merge how, const char *text)
+{
+	static char line[CONF_ERROR_TEXT];
+	struct conf *old = conf_copy(c);
+	struct conf_error err;
+
+	line[0] = 0;
+	if (conf_merge(c, text, strlen(text), how, &err) || conf_validate(c, old, &err))
+		conf_error_line(&err, NULL, line);
+	conf_destroy(old);
+	return line;
+}
+
+static struct conf *base(void)
+{
+	struct conf *c = conf_create();
+
+	assert_string_equal(
+		verb(c, CONF_ADD,
+		     "{\"networks\":{\"office\":{\"mode\":\"internal\",\"vlan\":10},\"lab\":{"
+		     "\"mode\":"
+		     "\"internal\"}},\"ports\":{\"web\":{\"tap\":\"eth0\",\"netns\":\"c1\","
+		     "\"network\":"
+		     "\"office\",\"storm\":{\"broadcast\":5,\"unknown\":6},\"queues\":2}}}"),
+		"");
+	return c;
+}
+
+static void expect_print(const struct conf *c, const char *want)
+{
+	char *got = conf_print(c);
+
+	assert_non_null(got);
+	assert_string_equal(got, want);
+	free(got);
+}
+
+struct step {
+	enum conf_merge how;
+	const char *text, *error; /* error NULL: it works */
+	const char *print;	  /* what the last line says then */
+};
+
+/* Each from the base: one fragment, and the error or a piece of what is printed. */
+static const struct step steps[] = {
+	{CONF_SET, "{ports: {web: {queues: 4}}}", NULL,
+	 "queues: 4, storm: {broadcast: 5, unknown: 6}}"},
+	{CONF_SET, "{ports: {web: {queues: null}}}", NULL, "network: office, storm"},
+	{CONF_SET, "{ports: {web: {storm: {broadcast: null}}}}", NULL, "storm: {unknown: 6}}"},
+	{CONF_SET, "{ports: {web: {storm: {multicast: 0}}}}", NULL,
+	 "storm: {broadcast: 5, multicast: 0, unknown: 6}}"},
+	{CONF_SET, "{ports: {web: {storm: null}}}", NULL, "network: office, queues: 2}"},
+	{CONF_SET, "{ports: {web: {network: lab}}}", NULL, "network: lab"},
+	{CONF_SET, "{ports: {web: {network: null, vlan-mode: trunk, trunks: [1, 2]}}}", NULL,
+	 "vlan-mode: trunk, trunks: [1-2]"},
+	{CONF_SET, "{networks: {office: {mac-ageing: 0}}}", NULL, "mac-ageing: 0"},
+	{CONF_SET, "{networks: {office: {macs: {\"02:00:00:00:00:01\": web}}}}", NULL,
+	 "macs: {\"02:00:00:00:00:01\": web}"},
+	{CONF_SET, "{networks: {lab: {vlan: 77}}}", NULL, "lab: {mode: internal, vlan: 77}\n"},
+	{CONF_SET, "{networks: {office: {vlan: null}}}", NULL,
+	 "office: {mode: internal, vlan: 4093, vlan-auto: true}"},
+	{CONF_SET, "{workers: {cpus: [0, 1]}}", NULL, "workers: {cpus: [0, 1]}"},
+	{CONF_SET, "{}", NULL, "queues: 2"},
+	{CONF_SET, "{ports: {web: null}}", NULL, "queues: 2"},
+	{CONF_SET, "{ports: {wep: {queues: 4}}}",
+	 "port wep: does not exist (did you mean \"web\"?)", NULL},
+	{CONF_SET, "{networks: {office: {mode: null}}}",
+	 "network office: mode cannot be taken back", NULL},
+	{CONF_SET, "{networks: {office: {macs: {\"02:00:00:00:00:01\": null}}}}",
+	 "network office: 02:00:00:00:00:01 has no static entry", NULL},
+	{CONF_SET, "{ports: {web: {network: ofice}}}",
+	 "port web: network \"ofice\" does not exist (did you mean \"office\"?)", NULL},
+	{CONF_SET, "{ports: {web: {vhost-user: /x}}}", "port web: vhost-user is not yet available",
+	 NULL},
+	{CONF_SET, "{ports: {web: {tag: x}}}",
+	 "port web: tag must be a number from 1 to 4094, not \"x\"", NULL},
+	{CONF_ADD, "{ports: {web: {tap: eth1}}}", "port web: exists already", NULL},
+	{CONF_ADD, "{ports: {a b: {tap: eth1}}}",
+	 "name \"a b\" may have letters, digits, \".\", \"_\" and \"-\" only", NULL},
+	{CONF_ADD, "{ports: {db: {tap: eth0, netns: c1, network: lab}}}",
+	 "port db: interface \"eth0\" in namespace \"c1\" is that of port \"web\" already", NULL},
+	{CONF_ADD, "{networks: {x: {mode: internal, vlan: 4094}}}",
+	 "network x: vlan 4094 is that of network \"lab\" already", NULL},
+	{CONF_ADD, "{networks: {x: {mode: internal}}}", NULL,
+	 "x: {mode: internal, vlan: 4093, vlan-auto: true}"},
+	{CONF_ADD, "{workers: {cpus: [3]}}", NULL, "workers: {cpus: [3]}"},
+	{CONF_ADD, "{containers: {n1: {nics: [{network: lab}]}}}", NULL,
+	 "n1: {nics: [{network: lab}]}"},
+	{CONF_DEL, "{ports: {web: null}, networks: {office: null}}", NULL, "lab: {"},
+	{CONF_DEL, "{networks: {lab: null}}", NULL, "office: {mode: internal, vlan: 10}"},
+	{CONF_DEL, "{networks: {office: null}}", "network office: port \"web\" is still on it",
+	 NULL},
+	{CONF_DEL, "{networks: {labb: null}}",
+	 "network labb: does not exist (did you mean \"lab\"?)", NULL},
+	{CONF_DEL, "{ports: {web: {any: [thing]}}}", NULL, "lab: {"},
+};
+
+static void verbs(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct conf *c = base();
+		const char *line = verb(c, steps[i].how, steps[i].text);
+		char *text = NULL;
+
+		assert_string_equal(line, steps[i].error ? steps[i].error : "");
+		if (steps[i].print) {
+			text = conf_print(c);
+			if (!strstr(text, steps[i].print))
+				print_message("step %zu: %s", i, text);
+			assert_non_null(strstr(text, steps[i].print));
+		}
+		free(text);
+		conf_destroy(c);
+	}
+}
+
+static void static_macs(void **state)
+{
+	struct conf *c = base();
+
+	(void)state;
+	assert_string_equal(
+		verb(c, CONF_SET, "{networks: {office: {macs: {02:00:00:00:00:02: web}}}}"), "");
+	assert_string_equal(verb(c, CONF_SET,
+				 "{networks: {office: {macs: {02:00:00:00:00:03: web, "
+				 "02:00:00:00:00:01: web}}}}"),
+			    "");
+	assert_int_equal(c->networks[0].n_macs, 3);
+	assert_string_equal(verb(c, CONF_SET,
+				 "{networks: {office: {macs: {02:00:00:00:00:02: null, "
+				 "02:00:00:00:00:01: web}}}}"),
+			    "");
+	assert_int_equal(c->networks[0].n_macs, 2);
+	assert_int_equal(c->networks[0].macs[0].mac.b[5], 1);
+	assert_int_equal(c->networks[0].macs[1].mac.b[5], 3);
+	assert_string_equal(verb(c, CONF_DEL, "{ports: {web: null}}"),
+			    "network office: 02:00:00:00:00:01: port \"web\" does not exist");
+	conf_destroy(c);
+	c = base();
+	assert_string_equal(verb(c, CONF_SET, "{networks: {office: {macs: null}}}"), "");
+	assert_int_equal(c->networks[0].n_macs, 0);
+	conf_destroy(c);
+}
+
+/* What the fabric chose for a network stays when the file comes again, whatever came before it in the file. */
+static void vlans_stay(void **state)
+{
+	static const char text[] = "networks: {new: {mode: internal}, lab: {mode: internal}, "
+				   "old: {mode: internal}}";
+	static const char clash[] = "networks: {lab: {mode: internal}, fix: {mode: internal, "
+				    "vlan: 4094}}";
+	struct conf *run = base(), *c = conf_create();
+	struct conf_error err;
+
+	(void)state;
+	assert_int_equal(conf_find_network(run, "lab")->vlan, 4094);
+	assert_int_equal(conf_merge(c, text, strlen(text), CONF_ADD, &err), 0);
+	assert_int_equal(conf_validate(c, run, &err), 0);
+	assert_int_equal(conf_find_network(c, "lab")->vlan, 4094);
+	assert_int_equal(conf_find_network(c, "new")->vlan, 4093);
+	assert_int_equal(conf_find_network(c, "old")->vlan, 4092);
+	conf_destroy(c);
+	c = conf_create();
+	assert_int_equal(conf_merge(c, clash, strlen(clash), CONF_ADD, &err), 0);
+	assert_int_equal(conf_validate(c, run, &err), 0);
+	assert_int_equal(conf_find_network(c, "lab")->vlan, 4093);
+	conf_destroy(c);
+	conf_destroy(run);
+}
+
+static void copies(void **state)
+{
+	static const char text[] =
+		"networks: {a: {mode: internal, vlan: 1, macs: {02:00:00:00:00:01: p}}}\n"
+		"ports: {p: {tap: t, network: a}}\n"
+		"containers: {c: {run: x, nics: [{network: a}]}}\nworkers: {idle: poll}\n";
+	char line[CONF_ERROR_TEXT];
+	struct conf *c = parse(text, strlen(text), line), *copy;
+	char *before;
+
+	(void)state;
+	assert_non_null(c);
+	before = conf_print(c);
+	copy = conf_copy(c);
+	assert_true(conf_network_equal(&c->networks[0], &copy->networks[0]));
+	assert_true(conf_port_equal(&c->ports[0], &copy->ports[0]));
+	assert_string_equal(verb(copy, CONF_SET,
+				 "{networks: {a: {macs: null}}, ports: {p: {guard: mac}}, "
+				 "containers: {c: {run: y, nics: []}}, workers: {idle: null}}"),
+			    "");
+	assert_false(conf_network_equal(&c->networks[0], &copy->networks[0]));
+	assert_false(conf_port_equal(&c->ports[0], &copy->ports[0]));
+	expect_print(c, before);
+	conf_destroy(c);
+	expect_print(copy,
+		     "networks:\n  a: {mode: internal, vlan: 1}\nports:\n"
+		     "  p: {tap: t, network: a, guard: mac}\ncontainers:\n  c: {run: \"y\"}\n");
+	conf_destroy(copy);
+	free(before);
+	conf_destroy(NULL);
+}
+
+static void helpers(void **state)
+{
+	static const char text[] =
+		"networks:\n"
+		"  averylongnetwork: {mode: host-only, vlan: 1, ipv4: 10.0.0.0/24}\n"
+		"  b: {mode: host-only, vlan: 2, ipv4: 10.0.1.0/24, gateway: 10.0.1.9, ifname: "
+		"x0}\n"
+		"  c: {mode: internal, vlan: 3}\n"
+		"containers: {n: {nics: [{network: c}, {network: c, ifname: lan}]}}\n";
+	char line[CONF_ERROR_TEXT], ifname[CONF_IFNAME_SIZE], name[CONF_NAME_SIZE], ip[IP_TEXT];
+	struct conf *c = parse(text, strlen(text), line);
+	struct ip gateway;
+
+	(void)state;
+	assert_non_null(c);
+	assert_string_equal(conf_network_ifname(&c->networks[0], ifname), "vf-averylongnet");
+	assert_string_equal(conf_network_ifname(&c->networks[1], ifname), "x0");
+	assert_true(conf_network_gateway(&c->networks[0], &gateway));
+	assert_string_equal(ip_text(&gateway, ip), "10.0.0.1");
+	assert_true(conf_network_gateway(&c->networks[1], &gateway));
+	assert_string_equal(ip_text(&gateway, ip), "10.0.1.9");
+	assert_false(conf_network_gateway(&c->networks[2], &gateway));
+	assert_string_equal(conf_nic_port(&c->containers[0], 0, name), "n");
+	assert_string_equal(conf_nic_port(&c->containers[0], 1, name), "n-2");
+	assert_string_equal(conf_nic_ifname(&c->containers[0], 0, ifname), "eth0");
+	assert_string_equal(conf_nic_ifname(&c->containers[0], 1, ifname), "lan");
+	assert_null(conf_find_port(c, "n"));
+	conf_destroy(c);
+}
+
+static double cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* Every network and every port there can be. */
+static char *full_size(size_t *bytes)
+{
+	char *text = NULL;
+	FILE *f = open_memstream(&text, bytes);
+
+	fprintf(f, "networks:\n");
+	for (int i = 1; i <= CONF_NETWORKS_MAX; i++)
+		fprintf(f, "  net%d: {mode: internal}\n", i);
+	fprintf(f, "ports:\n");
+	for (int i = 0; i < CONF_PORTS_MAX; i++)
+		fprintf(f, "  port%d: {tap: eth0, netns: ns%d, network: net%d, guard: mac}\n", i, i,
+			i + 1);
+	fclose(f);
+	return text;
+}
+
+static void is_quick(void **state)
+{
+	char line[CONF_ERROR_TEXT] = "";
+	size_t bytes;
+	char *text = full_size(&bytes);
+	double start = cpu_ms(), used;
+	struct conf *c = parse(text, bytes, line);
+
+	(void)state;
+	used = cpu_ms() - start;
+	assert_string_equal(line, "");
+	assert_non_null(c);
+	assert_int_equal(c->networks[4093].vlan, 1);
+#ifndef VFAB_SANITIZED
+	assert_true(used < 200);
+#else
+	(void)used;
+#endif
+	assert_string_equal(verb(c, CONF_ADD, "{ports: {more: {tap: a, network: net1}}}"),
+			    "more than 4000 ports");
+	conf_destroy(c);
+	free(text);
+}
+
+/* Texts that cost much in a careless parser: refused at once, whatever they are. */
+static void is_bounded(void **state)
+{
+	static const char *const pieces[] = {"a",   "[",       "{a: ", "- ",	 "? ",
+					     ": ",  "!",       "#\n",  "%TAG\n", "&a ",
+					     "\n ", "1-4094,", "{",    "\"",	 "|\n "};
+	enum { BYTES = 10 << 20 };
+	char line[CONF_ERROR_TEXT], *text = malloc(BYTES);
+	struct conf *c;
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		size_t piece = strlen(pieces[i]);
+		double start = cpu_ms();
+
+		for (size_t at = 0; at < BYTES; at++)
+			text[at] = pieces[i][at % piece];
+		assert_null(parse(text, BYTES, line));
+		c = parse(text, CONF_TEXT_MAX, line);
+		conf_destroy(c);
+#ifndef VFAB_SANITIZED
+		assert_true(cpu_ms() - start < 1000);
+#else
+		(void)start;
+#endif
+	}
+	memset(text, 'a', BYTES);
+	assert_null(parse(text, BYTES, line));
+	assert_string_equal(line, "1:4194305: the text is longer than 4 MiB\n");
+	free(text);
+}
+
+/* Every file, cut anywhere and with any byte changed: an answer, and what is taken prints and parses again. */
+static void broken_files(void **state)
+{
+	char line[CONF_ERROR_TEXT];
+	uint32_t random = 1;
+	glob_t g;
+
+	(void)state;
+	assert_int_equal(glob("tests/unit/conf/*.in", 0, NULL, &g), 0);
+	for (size_t i = 0; i < g.gl_pathc * 20; i++) {
+		size_t bytes, cut;
+		char *text = read_all(g.gl_pathv[i % g.gl_pathc], &bytes), *exact, *out, *again;
+
+		random = random * 1664525 + 1013904223;
+		cut = bytes ? (random >> 8) % bytes : 0;
+		exact = malloc(bytes + 1); /* of its own size, for the sanitizer */
+		memcpy(exact, text, bytes);
+		if (bytes && i % 2)
+			exact[cut] = (char)(random >> 24);
+		out = print(exact, i % 2 ? bytes : cut, line);
+		if (out) {
+			again = print(out, strlen(out), line);
+			assert_non_null(again);
+			assert_string_equal(out, again);
+			free(again);
+		}
+		free(out);
+		free(exact);
+		free(text);
+	}
+	globfree(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files),	cmocka_unit_test(verbs),
+		cmocka_unit_test(static_macs),	cmocka_unit_test(vlans_stay),
+		cmocka_unit_test(copies),	cmocka_unit_test(helpers),
+		cmocka_unit_test(is_quick),	cmocka_unit_test(is_bounded),
+		cmocka_unit_test(broken_files),
+	};
+
+	return cmocka_run_group_tests_name("conf", tests, NULL, NULL);
+}
