@@ -33,7 +33,7 @@ PORT   := port scratch tap gso
 VLAN   := vlan tag
 BRIDGE := rtnl
 TOOLS  := call client table confile merge net port mac see top watch apply proc attach netns \
-          lab_state lab_conf lab complete
+          lab_state lab_conf lab_up lab_down lab complete
 
 base_o   := $(BASE:%=switch/base/%.o)
 core_o   := $(CORE:%=switch/%.o)
@@ -114,8 +114,9 @@ SOAK_SECONDS ?= 3600
 soak: all
 	$(Q)BUILD=$(BUILD) SOAK_SECONDS=$(SOAK_SECONDS) tests/run-soak.sh
 
+analyze: export ANALYZE_FLAGS = $(filter-out -Werror,$(FLAGS))
 analyze:
-	$(Q)MAKE="$(MAKE)" FLAGS='$(filter-out -Werror,$(FLAGS))' tests/run-analyze.sh
+	$(Q)tests/run-analyze.sh
 
 demo:
 	$(Q)tests/install-packages.sh build demo

@@ -5,8 +5,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-# FLAGS come from the Makefile as it would type them.
-eval "flags=(${FLAGS:?set by the Makefile})"
+# As the Makefile would type them.
+eval "flags=(${ANALYZE_FLAGS:?set by the Makefile})"
 mapfile -t sources < <(git ls-files '*.c' | grep -v '^tests/')
 mkdir -p build/log
 bad=0
@@ -47,10 +47,7 @@ analyze_cppcheck()
 
 analyze_tidy()
 {
-	printf '%s\0' "${sources[@]}" |
-		xargs -0 -n 8 clang-tidy --quiet --warnings-as-errors='*' -- 2>&1 -x c "${flags[@]}" |
-		grep -v '^[0-9]* warnings generated'
-	return "${PIPESTATUS[1]}"
+	clang-tidy --quiet --warnings-as-errors='*' "${sources[@]}" -- -x c "${flags[@]}"
 }
 
 for tool in gcc cppcheck tidy; do

@@ -77,6 +77,16 @@ cases()
 	' "$@"
 }
 
+# What the cases that failed say, out of the same report.
+failures()
+{
+	awk '
+		/<testcase / { name = $0; sub(/.* name="/, "", name); sub(/".*/, "", name) }
+		/<failure>/ { said = 1; print name ":" }
+		said { sub(/.*<!\[CDATA\[/, ""); last = /<\/failure>/; sub(/\]\]>.*/, ""); print "  " $0; if (last) said = 0 }
+	' "$@"
+}
+
 run_cmocka()
 {
 	local name=${1##*/test_} log=$logs/unit-${1##*/test_}.log start status case_status case_name ms bad=0
@@ -91,7 +101,7 @@ run_cmocka()
 		[ "$case_status" != FAIL ] || bad=1
 	done < <(cases /dev/null "$logs/unit-$name"-*.xml)
 	if [ $bad = 1 ]; then
-		cat "$logs/unit-$name"-*.xml >>"$log"
+		failures "$logs/unit-$name"-*.xml >>"$log"
 		show_log "$log"
 	elif [ $status != 0 ] || ! grep -qs '<testcase' "$logs/unit-$name"-*.xml; then
 		report FAIL "unit/$name" $(($(now_ms) - start)) "$(why $status)"
