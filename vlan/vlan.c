@@ -88,11 +88,15 @@ enum drop vlan_ingress_tagged(const struct vlan_port *v, struct frame *f, uint16
 
 bool vlan_would_hop(const struct vlan_port *v, const struct frame *f)
 {
-	uint16_t tci;
+	uint16_t tci, vid;
 
-	if (!outer_tci(f, &tci) || !vlan_set_has(&v->carries, tci & TCI_VID))
+	if (!outer_tci(f, &tci))
 		return false;
-	return vlan_set_has(v->service, tci & TCI_VID) == (f->etype == ETYPE_8021AD);
+	vid = tci & TCI_VID;
+	/* A receiver may take a priority tag off and then look at the tag behind it. */
+	if (vid != 0 && !vlan_set_has(&v->carries, vid))
+		return false;
+	return vlan_set_has(v->service, vid) == (f->etype == ETYPE_8021AD);
 }
 
 void vlan_set_add(struct vlan_set *s, uint16_t vid)

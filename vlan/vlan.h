@@ -12,6 +12,9 @@
  *   native-tagged    tag            its VID if in trunks or tag  tagged
  *   dot1q-tunnel     whole frame in VLAN tag, customer tags are payload; out: as it came
  *
+ * A frame of the native VLAN whose payload begins with a tag that the far end could take for another VLAN of
+ * this port leaves native-untagged with its own tag: nobody hops from VLAN to VLAN with two tags.
+ *
  * A service VLAN is the tag of some dot1q-tunnel port.  Where a frame of one leaves tagged, the TPID is
  * 0x88a8, and only a tag 0x88a8 is taken for it; anywhere else an outer 0x88a8 is payload.  VID 4095
  * is always dropped.
@@ -61,7 +64,8 @@ const char *vlan_mode_word(enum vlan_mode mode);
 
 /*
  * Classifies a frame that came in by a port: sets tci (VID, DEI, priority), rx_tpid, rx_tci and etype, and takes the outer
- * tag off the snapshot where the mode says so, offload offsets included.  The frame holds ETH_HEADER bytes.  DROP_NONE,
+ * tag off the snapshot where the mode says so, offload offsets included.  rx_tpid is also set when that tag is
+ * why the frame is dropped.  The frame holds ETH_HEADER bytes.  DROP_NONE,
  * DROP_VLAN, DROP_VLAN_RESERVED or DROP_RUNT (a tag without what follows it).
  */
 enum drop vlan_ingress_tagged(const struct vlan_port *v, struct frame *f, uint16_t tpid);
@@ -76,6 +80,9 @@ static inline enum drop vlan_ingress(const struct vlan_port *v, struct frame *f)
 	return v->mode == VLAN_TRUNK ? DROP_VLAN : DROP_NONE;
 }
 
+/* Would f, untagged on the wire of this port, be taken for a frame of another VLAN?  Its etype is that of a tag. */
+bool vlan_would_hop(const struct vlan_port *v, const struct frame *f);
+
 /* The tag with which a frame of f->tci's VLAN leaves a port that carries it; tpid 0: untagged. */
 static inline struct tag vlan_egress(const struct vlan_port *v, const struct frame *f)
 {
@@ -83,6 +90,9 @@ static inline struct tag vlan_egress(const struct vlan_port *v, const struct fra
 	bool untagged = v->mode == VLAN_ACCESS || v->mode == VLAN_DOT1Q_TUNNEL ||
 			(v->mode == VLAN_NATIVE_UNTAGGED && vid == v->tag);
 
+	if (__builtin_expect(f->etype == ETYPE_8021Q || f->etype == ETYPE_8021AD, 0) &&
+	    v->mode == VLAN_NATIVE_UNTAGGED && untagged && vlan_would_hop(v, f))
+		untagged = false;
 	if (!untagged)
 		return (struct tag){.tpid = vlan_set_has(v->service, vid) ? ETYPE_8021AD
 									  : ETYPE_8021Q,

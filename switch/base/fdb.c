@@ -1,141 +1,137 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fdb: the forwarding table; forward.c learns and looks up, apply.c and the tick of switch.c manage.
+ * fdb: the forwarding table.
  *
- *   key --hash--> bucket A: | k0 k1 k2 k3 | v0 v1 v2 v3 |      one cache line
- *             '-> bucket B: | k0 k1 k2 k3 | v0 v1 v2 v3 |      another
+ * forward.c looks up and learns with the inline functions of fdb.h; here is what they do not do on most frames, and the
+ * control side: static entries, flushing, ageing, walking, and the check of a table that a former process left.
  *
- * A new key goes to the emptier of its two buckets; with 4 ways and at most half of the entries in use, both are full only
- * for keys that somebody looked for.  The hash is keyed and not linear, so nobody outside can look for them.
+ *   key --hash--> first bucket, second bucket          bucket: key key key key | value value value value
  *
- * Reading without a lock.  A slot changes from one key to another only through 0: the writer stores key 0, the value, the
- * new key, in this order.  A reader that sees its key before and after it read the value has the value of that
- * key: were it another's, the key would have been 0 or the other's in between.  (The key could have gone and come back between
- * the two reads; then the value is still one that this key had.)
+ * An entry goes into the first bucket while that is less than half full, else into the emptier of the two, and stays
+ * there.  So a small table is read in one cache line a key, and at FDB_LIMIT entries, half of the places, a key for
+ * which both buckets are full is one in some thousands.
  *
- * Trust.  After a crash the table was written by a process that may have been hostile: fdb_create() looks at each entry.
+ * Order of stores, by the one writer that holds the lock:
+ *   new     value with the next generation, then key        both release: who sees the key sees the value
+ *   gone    key 0                                            the value's slot and generation stay
+ *   moved   value, generation as it was                      either slot is one that the key had
+ * A stamp is refreshed without the lock, by compare-and-exchange against the whole value: if the place went to another
+ * key meanwhile its generation is another, and nothing is written.
+ *
+ * Trust.  Keys are guests' addresses; the seed keeps them from being chosen to collide, limits from filling the table.  A
+ * table of a former process may hold anything: fdb_create() checks it before the first lookup.
  */
 #include "switch/base/fdb.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-	SLOT_SHIFT = 48,
-	FLAGS_SHIFT = 32,
-	AGE_STEP = 64, /* buckets between two breaths of a control walk */
+	CHUNK = 32, /* buckets for which control keeps the lock */
+	FIRST_FILL =
+		2, /* entries up to which the first bucket is taken without a look at the second */
+	VID_LAST = 4094,
+	SPINS = 100,
 };
 
-static uint64_t value_of(uint16_t slot, uint16_t flags, uint32_t seen_s)
-{
-	return (uint64_t)slot << SLOT_SHIFT | (uint64_t)flags << FLAGS_SHIFT | seen_s;
-}
+static const fdb_key vid_bits = 0xfff, gap_bits = 0xf000, group_bit = 0x10000;
 
-static uint16_t slot_of(uint64_t value)
-{
-	return (uint16_t)(value >> SLOT_SHIFT);
-}
-
-static uint16_t flags_of(uint64_t value)
-{
-	return (uint16_t)(value >> FLAGS_SHIFT);
-}
-
-/* Multiply and fold, keyed on both sides: 128 bits of product depend on every bit of key and seed. */
-static inline uint64_t hash(const struct fdb_table *t, fdb_key key)
-{
-	unsigned __int128 m = (unsigned __int128)(key ^ t->seed[0]) * (t->seed[1] | 1);
-
-	return (uint64_t)(m >> 64) ^ (uint64_t)m;
-}
-
-/* The two buckets of a key. */
-struct pair {
-	uint32_t a, b;
-};
-
-static inline struct pair buckets_of(const struct fdb_table *t, fdb_key key)
-{
-	uint64_t h = hash(t, key);
-	struct pair p = {.a = h & (FDB_BUCKETS - 1), .b = h >> 32 & (FDB_BUCKETS - 1)};
-
-	p.b += p.a == p.b; /* two different ones */
-	p.b &= FDB_BUCKETS - 1;
-	return p;
-}
-
-static inline uint64_t key_at(const struct fdb_bucket *b, unsigned way)
-{
-	return atomic_load_explicit(&b->key[way], memory_order_acquire);
-}
-
-static inline uint64_t value_at(const struct fdb_bucket *b, unsigned way)
-{
-	return atomic_load_explicit(&b->value[way], memory_order_acquire);
-}
-
-/* The way that holds the key, or -1.  Without a branch for each way: which one it is cannot be predicted. */
-static inline int way_of(const struct fdb_bucket *b, fdb_key key)
-{
-	unsigned hit = (unsigned)(key_at(b, 0) == key) | (unsigned)(key_at(b, 1) == key) << 1 |
-		       (unsigned)(key_at(b, 2) == key) << 2 | (unsigned)(key_at(b, 3) == key) << 3;
-
-	return hit ? __builtin_ctz(hit) : -1;
-}
-
-/* Where a key is. */
+/* Where an entry is. */
 struct place {
 	struct fdb_bucket *bucket; /* NULL: nowhere */
 	unsigned way;
 };
 
-static inline struct place find(struct fdb_table *t, fdb_key key)
+static fdb_key key_at(struct place p)
 {
-	struct pair p = buckets_of(t, key);
-	struct fdb_bucket *b = &t->bucket[p.a];
-	int way = way_of(b, key);
-
-	if (way < 0) {
-		b = &t->bucket[p.b];
-		way = way_of(b, key);
-	}
-	return way < 0 ? (struct place){NULL, 0} : (struct place){b, (unsigned)way};
+	return atomic_load_explicit(&p.bucket->key[p.way], memory_order_acquire);
 }
 
-/* Reads a value that certainly belongs to key; false when the entry changed meanwhile. */
-static inline bool read_value(const struct place *at, fdb_key key, uint64_t *value)
+static uint64_t value_at(struct place p)
 {
-	*value = value_at(at->bucket, at->way);
-	return atomic_load_explicit(&at->bucket->key[at->way], memory_order_relaxed) == key;
+	return atomic_load_explicit(&p.bucket->value[p.way], memory_order_acquire);
 }
 
-uint16_t fdb_lookup(const struct fdb *fdb, fdb_key key, uint16_t *flags)
+static uint16_t slot_of(uint64_t value)
 {
-	struct place at = find(fdb->table, key);
-	uint64_t value;
-
-	if (!at.bucket || !read_value(&at, key, &value))
-		return OUT_FLOOD;
-	if (flags)
-		*flags = flags_of(value);
-	return slot_of(value);
+	return (uint16_t)(value >> FDB_SLOT_SHIFT);
 }
 
-void fdb_prefetch(const struct fdb *fdb, fdb_key key)
+static uint8_t flags_of(uint64_t value)
 {
-	__builtin_prefetch(&fdb->table->bucket[buckets_of(fdb->table, key).a]);
+	return (uint8_t)(value >> FDB_FLAGS_SHIFT);
 }
 
-static bool try_lock(struct fdb *fdb)
+static uint64_t value_of(uint16_t slot, uint16_t flags, uint32_t seen_s)
 {
-	return !atomic_flag_test_and_set_explicit(&fdb->lock, memory_order_acquire);
+	return (uint64_t)slot << FDB_SLOT_SHIFT | (uint64_t)(flags & 0xff) << FDB_FLAGS_SHIFT |
+	       seen_s;
+}
+
+/* Sets all but the generation. */
+static void set_value(struct place p, uint64_t value)
+{
+	value |= value_at(p) & FDB_GENERATION;
+	atomic_store_explicit(&p.bucket->value[p.way], value, memory_order_release);
+}
+
+static void insert(struct place p, fdb_key key, uint64_t value)
+{
+	uint64_t generation = value_at(p) + (FDB_GENERATION & -FDB_GENERATION);
+
+	value |= generation & FDB_GENERATION;
+	atomic_store_explicit(&p.bucket->value[p.way], value, memory_order_release);
+	atomic_store_explicit(&p.bucket->key[p.way], key, memory_order_release);
+}
+
+static struct place find(struct fdb_table *t, fdb_key key)
+{
+	uint64_t hash = fdb_hash(t, key);
+	struct place p = {&t->bucket[fdb_first(hash)], 0};
+
+	p.way = fdb_way(p.bucket, key);
+	if (key_at(p) == key)
+		return p;
+	p.bucket = &t->bucket[fdb_second(hash)];
+	p.way = fdb_way(p.bucket, key);
+	if (key_at(p) != key)
+		p.bucket = NULL;
+	return p;
+}
+
+static unsigned fill_of(const struct fdb_bucket *b)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < FDB_WAYS; i++)
+		n += atomic_load_explicit(&b->key[i], memory_order_relaxed) != 0;
+	return n;
+}
+
+/* A free place for a key, if there is one. */
+static struct place find_free(struct fdb_table *t, fdb_key key)
+{
+	uint64_t hash = fdb_hash(t, key);
+	struct place p = {&t->bucket[fdb_first(hash)], 0};
+	struct fdb_bucket *second = &t->bucket[fdb_second(hash)];
+	unsigned fill = fill_of(p.bucket);
+
+	if (fill >= FIRST_FILL && fill_of(second) < fill)
+		p.bucket = second;
+	p.way = fdb_way(p.bucket, 0);
+	if (key_at(p) != 0)
+		p.bucket = NULL;
+	return p;
 }
 
 static void lock(struct fdb *fdb)
 {
-	while (!try_lock(fdb))
-		__builtin_ia32_pause();
+	for (unsigned n = 1; atomic_flag_test_and_set_explicit(&fdb->lock, memory_order_acquire);
+	     n++)
+		if (n % SPINS == 0) /* its holder may wait for this CPU */
+			sched_yield();
 }
 
 static void unlock(struct fdb *fdb)
@@ -143,294 +139,286 @@ static void unlock(struct fdb *fdb)
 	atomic_flag_clear_explicit(&fdb->lock, memory_order_release);
 }
 
-static void bump(_Atomic uint32_t *n, uint32_t by)
+/* Counters change under the lock only; others read them. */
+static void add(_Atomic uint32_t *counter, uint32_t n)
 {
-	atomic_fetch_add_explicit(n, by, memory_order_relaxed);
+	n += atomic_load_explicit(counter, memory_order_relaxed);
+	atomic_store_explicit(counter, n, memory_order_relaxed);
 }
 
-static uint32_t get(const _Atomic uint32_t *n)
+static void count_learned(struct fdb *fdb, uint64_t value, uint32_t n)
 {
-	return atomic_load_explicit(n, memory_order_relaxed);
+	if (flags_of(value) & FDB_STATIC)
+		return;
+	add(&fdb->count, n);
+	add(&fdb->port_count[slot_of(value)], n);
 }
 
-static void count_in(struct fdb *fdb, uint16_t slot)
+static void erase(struct fdb *fdb, struct place p)
 {
-	bump(&fdb->count, 1);
-	bump(&fdb->port_count[slot], 1);
+	count_learned(fdb, value_at(p), (uint32_t)-1);
+	atomic_store_explicit(&p.bucket->key[p.way], 0, memory_order_release);
 }
 
-static void count_out(struct fdb *fdb, uint16_t slot)
+static bool is_port_full(const struct fdb *fdb, uint16_t slot)
 {
-	bump(&fdb->count, (uint32_t)-1);
-	bump(&fdb->port_count[slot], (uint32_t)-1);
+	return atomic_load_explicit(&fdb->port_count[slot], memory_order_relaxed) >=
+	       atomic_load_explicit(&fdb->port_limit[slot], memory_order_relaxed);
 }
 
-/* A free way in the emptier bucket of the key.  Under the lock. */
-static struct place find_room(struct fdb_table *t, fdb_key key)
+static bool is_full(const struct fdb *fdb)
 {
-	struct pair p = buckets_of(t, key);
-	struct place best = {NULL, 0};
-	unsigned best_free = 0;
-
-	for (unsigned side = 0; side < 2; side++) {
-		struct fdb_bucket *b = &t->bucket[side ? p.b : p.a];
-		unsigned free_ways = 0, way = 0;
-
-		for (unsigned i = 0; i < FDB_WAYS; i++) {
-			if (key_at(b, i))
-				continue;
-			way = i;
-			free_ways++;
-		}
-		if (free_ways > best_free) {
-			best = (struct place){b, way};
-			best_free = free_ways;
-		}
-	}
-	return best;
+	return atomic_load_explicit(&fdb->count, memory_order_relaxed) >= fdb->limit;
 }
 
-static void put_entry(const struct place *at, fdb_key key, uint64_t value)
+/* What can be said of a source without the lock; FDB_NEW and FDB_MOVED: the table is to be changed. */
+static enum fdb_learned judge(const struct fdb *fdb, struct place p, uint16_t slot)
 {
-	atomic_store_explicit(&at->bucket->value[at->way], value, memory_order_release);
-	atomic_store_explicit(&at->bucket->key[at->way], key, memory_order_release);
+	uint64_t value;
+
+	if (!p.bucket)
+		return is_port_full(fdb, slot) || is_full(fdb) ? FDB_LIMITED : FDB_NEW;
+	value = value_at(p);
+	if (slot_of(value) == slot)
+		return FDB_KNOWN;
+	if (flags_of(value) & FDB_STATIC)
+		return FDB_PINNED;
+	return is_port_full(fdb, slot) ? FDB_LIMITED : FDB_MOVED;
 }
 
-static void clear_entry(const struct place *at)
+static void refresh(struct place p, uint32_t now_s)
 {
-	atomic_store_explicit(&at->bucket->key[at->way], 0, memory_order_release);
+	uint64_t old = value_at(p), new = (old & ~(uint64_t)UINT32_MAX) | now_s;
+
+	if ((flags_of(old) & FDB_STATIC) || (int32_t)(now_s - (uint32_t)old) <= 0)
+		return;
+	/* When it fails somebody else was here, and the next frame will do. */
+	atomic_compare_exchange_strong_explicit(&p.bucket->value[p.way], &old, new,
+						memory_order_relaxed, memory_order_relaxed);
 }
 
-static bool is_at_limit(const struct fdb *fdb, uint16_t slot)
+static void move(struct fdb *fdb, struct place p, uint64_t value)
 {
-	return get(&fdb->port_count[slot]) >= get(&fdb->port_limit[slot]);
+	uint16_t from = slot_of(value_at(p)), to = slot_of(value);
+
+	add(&fdb->port_count[from], (uint32_t)-1);
+	add(&fdb->port_count[to], 1);
+	add(&fdb->port_moves[from], 1);
+	add(&fdb->port_moves[to], 1);
+	set_value(p, value);
 }
 
-static enum fdb_learned learn_new(struct fdb *fdb, fdb_key key, uint16_t slot, uint32_t now_s)
+static enum fdb_learned learn_locked(struct fdb *fdb, fdb_key key, uint64_t value)
 {
-	struct place at;
+	struct place p = find(fdb->table, key);
+	enum fdb_learned what = judge(fdb, p, slot_of(value));
 
-	if (is_at_limit(fdb, slot) || get(&fdb->count) >= fdb->limit)
-		return FDB_LIMITED;
-	at = find_room(fdb->table, key);
-	if (!at.bucket)
+	if (what == FDB_MOVED)
+		move(fdb, p, value);
+	if (what != FDB_NEW)
+		return what;
+	p = find_free(fdb->table, key);
+	if (!p.bucket)
 		return FDB_FULL;
-	put_entry(&at, key, value_of(slot, 0, now_s));
-	count_in(fdb, slot);
+	insert(p, key, value);
+	count_learned(fdb, value, 1);
 	return FDB_NEW;
 }
 
-static enum fdb_learned learn_moved(struct fdb *fdb, const struct place *at, uint64_t value,
-				    uint16_t slot, uint32_t now_s)
+enum fdb_learned fdb_learn_slow(struct fdb *fdb, fdb_key key, uint16_t slot, uint32_t now_s)
 {
-	uint16_t from = slot_of(value);
+	struct place p = find(fdb->table, key);
+	enum fdb_learned what = judge(fdb, p, slot);
 
-	if (flags_of(value) & FDB_STATIC)
-		return from == slot ? FDB_KNOWN : FDB_PINNED;
-	if (is_at_limit(fdb, slot))
-		return FDB_LIMITED;
-	atomic_store_explicit(&at->bucket->value[at->way], value_of(slot, 0, now_s),
-			      memory_order_release);
-	count_out(fdb, from);
-	count_in(fdb, slot);
-	bump(&fdb->port_moves[from], 1);
-	bump(&fdb->port_moves[slot], 1);
-	return FDB_MOVED;
-}
-
-/* What the lock-free look did not settle. */
-static enum fdb_learned learn_locked(struct fdb *fdb, fdb_key key, uint16_t slot, uint32_t now_s)
-{
-	enum fdb_learned what;
-	struct place at;
-	uint64_t value;
-
-	if (!try_lock(fdb))
+	if (what == FDB_KNOWN)
+		refresh(p, now_s);
+	if (what != FDB_NEW && what != FDB_MOVED)
+		return what;
+	if (atomic_flag_test_and_set_explicit(&fdb->lock, memory_order_acquire))
 		return FDB_BUSY;
-	at = find(fdb->table, key);
-	value = at.bucket ? value_at(at.bucket, at.way) : 0;
-	if (!at.bucket) {
-		what = learn_new(fdb, key, slot, now_s);
-	} else if (slot_of(value) != slot || flags_of(value) & FDB_STATIC) {
-		what = learn_moved(fdb, &at, value, slot, now_s);
-	} else {
-		atomic_store_explicit(&at.bucket->value[at.way],
-				      value_of(slot, flags_of(value), now_s), memory_order_release);
-		what = FDB_KNOWN;
-	}
+	what = learn_locked(fdb, key, value_of(slot, 0, now_s));
 	unlock(fdb);
 	return what;
-}
-
-enum fdb_learned fdb_learn(struct fdb *fdb, fdb_key key, uint16_t slot, uint32_t now_s)
-{
-	struct place at = find(fdb->table, key);
-	uint64_t value;
-
-	if (at.bucket && read_value(&at, key, &value)) {
-		if (value == value_of(slot, 0, now_s))
-			return FDB_KNOWN;
-		if (flags_of(value) & FDB_STATIC)
-			return slot_of(value) == slot ? FDB_KNOWN : FDB_PINNED;
-	} else if (is_at_limit(fdb, slot)) {
-		return FDB_LIMITED; /* a flood of addresses does not fight for the lock */
-	}
-	return learn_locked(fdb, key, slot, now_s);
 }
 
 int fdb_add_static(struct fdb *fdb, fdb_key key, uint16_t slot, uint16_t flags)
 {
 	uint64_t value = value_of(slot, flags | FDB_STATIC, 0);
-	struct place at;
-	int rc = 0;
+	struct place p;
+	int ret = 0;
 
 	lock(fdb);
-	at = find(fdb->table, key);
-	if (at.bucket) {
-		uint64_t old = value_at(at.bucket, at.way);
-
-		if (!(flags_of(old) & FDB_STATIC))
-			count_out(fdb, slot_of(old));
-		atomic_store_explicit(&at.bucket->value[at.way], value, memory_order_release);
+	p = find(fdb->table, key);
+	if (p.bucket) {
+		count_learned(fdb, value_at(p), (uint32_t)-1);
+		set_value(p, value);
 	} else {
-		at = find_room(fdb->table, key);
-		if (at.bucket)
-			put_entry(&at, key, value);
+		p = find_free(fdb->table, key);
+		if (p.bucket)
+			insert(p, key, value);
 		else
-			rc = -ENOSPC;
+			ret = -ENOSPC;
 	}
 	unlock(fdb);
-	return rc;
-}
-
-/* Takes an entry out.  Under the lock. */
-static void remove_entry(struct fdb *fdb, const struct place *at)
-{
-	uint64_t value = value_at(at->bucket, at->way);
-
-	clear_entry(at);
-	if (!(flags_of(value) & FDB_STATIC))
-		count_out(fdb, slot_of(value));
+	return ret;
 }
 
 int fdb_del(struct fdb *fdb, fdb_key key)
 {
-	struct place at;
+	struct place p;
 
 	lock(fdb);
-	at = find(fdb->table, key);
-	if (at.bucket)
-		remove_entry(fdb, &at);
+	p = find(fdb->table, key);
+	if (p.bucket)
+		erase(fdb, p);
 	unlock(fdb);
-	return at.bucket ? 0 : -ENOENT;
+	return p.bucket ? 0 : -ENOENT;
 }
 
-/* Removes the entries of AGE_STEP buckets for which match says so.  One hold of the lock. */
-static uint32_t flush_step(struct fdb *fdb, unsigned first, fdb_match match, void *arg,
-			   bool with_static)
+static struct fdb_entry entry_of(fdb_key key, uint64_t value)
 {
-	uint32_t removed = 0;
+	return (struct fdb_entry){
+		.key = key,
+		.slot = slot_of(value),
+		.flags = flags_of(value),
+		.seen_s = (uint32_t)value,
+	};
+}
 
-	lock(fdb);
-	for (unsigned i = first; i < first + AGE_STEP; i++) {
-		for (unsigned way = 0; way < FDB_WAYS; way++) {
-			struct place at = {&fdb->table->bucket[i], way};
-			fdb_key key = key_at(at.bucket, way);
-			uint64_t value = value_at(at.bucket, way);
-			struct fdb_entry e = {key, slot_of(value), flags_of(value),
-					      (uint32_t)value};
+typedef bool (*is_condemned)(struct place p, void *arg);
 
-			if (!key || (e.flags & FDB_STATIC && !with_static) || !match(&e, arg))
-				continue;
-			remove_entry(fdb, &at);
-			removed++;
+/* Erases what is condemned; the lock is let go every few buckets. */
+static uint32_t sweep(struct fdb *fdb, is_condemned ask, void *arg)
+{
+	struct place p;
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < FDB_BUCKETS * FDB_WAYS; i++) {
+		if (i % (CHUNK * FDB_WAYS) == 0)
+			lock(fdb);
+		p = (struct place){&fdb->table->bucket[i / FDB_WAYS], i % FDB_WAYS};
+		if (key_at(p) != 0 && ask(p, arg)) {
+			erase(fdb, p);
+			n++;
 		}
+		if ((i + 1) % (CHUNK * FDB_WAYS) == 0)
+			unlock(fdb);
 	}
-	unlock(fdb);
-	return removed;
+	return n;
+}
+
+struct flush {
+	fdb_match match;
+	void *arg;
+	bool with_static;
+};
+
+static bool is_flushed(struct place p, void *arg)
+{
+	const struct flush *f = arg;
+	struct fdb_entry e = entry_of(key_at(p), value_at(p));
+
+	return (f->with_static || !(e.flags & FDB_STATIC)) && f->match(&e, f->arg);
 }
 
 uint32_t fdb_flush(struct fdb *fdb, fdb_match match, void *arg, bool with_static)
 {
-	uint32_t removed = 0;
+	struct flush f = {match, arg, with_static};
 
-	for (unsigned i = 0; i < FDB_BUCKETS; i += AGE_STEP)
-		removed += flush_step(fdb, i, match, arg, with_static);
-	return removed;
+	return sweep(fdb, is_flushed, &f);
 }
 
-void fdb_walk(const struct fdb *fdb, void (*see)(const struct fdb_entry *e, void *arg), void *arg)
-{
-	for (unsigned i = 0; i < FDB_BUCKETS; i++) {
-		for (unsigned way = 0; way < FDB_WAYS; way++) {
-			struct place at = {&fdb->table->bucket[i], way};
-			fdb_key key = key_at(at.bucket, way);
-			uint64_t value;
-
-			if (key && read_value(&at, key, &value)) {
-				struct fdb_entry e = {key, slot_of(value), flags_of(value),
-						      (uint32_t)value};
-
-				see(&e, arg);
-			}
-		}
-	}
-}
-
-struct ageing {
+struct age {
 	const uint32_t *ageing_s;
 	uint32_t now_s;
 };
 
-static bool is_old(const struct fdb_entry *e, void *arg)
+static bool is_old(struct place p, void *arg)
 {
-	const struct ageing *a = arg;
-	uint32_t limit = a->ageing_s[e->key & TCI_VID];
+	const struct age *a = arg;
+	uint64_t value = value_at(p);
+	uint32_t limit = a->ageing_s[key_at(p) & vid_bits], unseen = a->now_s - (uint32_t)value;
 
-	/* Signed: a worker's clock may be a little ahead of ours. */
-	return limit && (int32_t)(a->now_s - e->seen_s) > (int32_t)limit;
+	if (flags_of(value) & FDB_STATIC)
+		return false;
+	/* A stamp of the future: of a worker that is ahead by a moment, or of a table that was damaged and
+	 * whose entry would never age.  It counts from now. */
+	if ((int32_t)unseen < 0) {
+		atomic_compare_exchange_strong_explicit(&p.bucket->value[p.way], &value,
+							value_of(slot_of(value), 0, a->now_s) |
+								(value & FDB_GENERATION),
+							memory_order_relaxed, memory_order_relaxed);
+		return false;
+	}
+	return limit != 0 && unseen > limit;
 }
 
 uint32_t fdb_age(struct fdb *fdb, const uint32_t *ageing_s, uint32_t now_s)
 {
-	struct ageing a = {ageing_s, now_s};
+	struct age a = {ageing_s, now_s};
 
-	return fdb_flush(fdb, is_old, &a, false);
+	return sweep(fdb, is_old, &a);
 }
 
-/* Could this entry have been written by fdb_learn() or fdb_add_static()? */
-static bool is_sound(struct fdb_table *t, uint32_t bucket, unsigned way)
+void fdb_walk(const struct fdb *fdb, void (*see)(const struct fdb_entry *e, void *arg), void *arg)
 {
-	struct fdb_bucket *b = &t->bucket[bucket];
-	fdb_key key = key_at(b, way);
-	uint64_t value = value_at(b, way);
-	uint16_t vid = key & 0xffff;
-	struct pair p = buckets_of(t, key);
-	struct place first = find(t, key);
+	for (unsigned i = 0; i < FDB_BUCKETS * FDB_WAYS; i++) {
+		struct place p = {&fdb->table->bucket[i / FDB_WAYS], i % FDB_WAYS};
+		struct fdb_entry e;
+		uint64_t value;
 
-	if (bucket != p.a && bucket != p.b)
-		return false;
-	if (vid == 0 || vid >= TCI_VID || key >> 16 == 0 || key >> 16 & 1)
-		return false;
-	if (flags_of(value) & ~(FDB_STATIC | FDB_LOCAL) || slot_of(value) >= SLOT_MAX)
-		return false;
-	return first.bucket == b && first.way == way; /* else it stands twice */
+		do {
+			value = value_at(p);
+			e = entry_of(key_at(p), value);
+		} while ((value_at(p) ^ value) & FDB_GENERATION);
+		if (e.key != 0)
+			see(&e, arg);
+	}
 }
 
-static void check_table(struct fdb *fdb)
+/* Is there the same key at a place that counts before p? */
+static bool is_second(const struct fdb_table *t, struct place p, fdb_key key)
 {
-	for (uint32_t i = 0; i < FDB_BUCKETS; i++) {
-		for (unsigned way = 0; way < FDB_WAYS; way++) {
-			struct fdb_bucket *b = &fdb->table->bucket[i];
-			uint64_t value = value_at(b, way);
+	const struct fdb_bucket *first = &t->bucket[fdb_first(fdb_hash(t, key))];
 
-			if (!key_at(b, way))
-				continue;
-			if (!is_sound(fdb->table, i, way))
-				atomic_store_explicit(&b->key[way], 0, memory_order_release);
-			else if (!(flags_of(value) & FDB_STATIC))
-				count_in(fdb, slot_of(value));
-		}
+	for (unsigned i = 0; i < p.way; i++)
+		if (atomic_load_explicit(&p.bucket->key[i], memory_order_relaxed) == key)
+			return true;
+	if (p.bucket == first)
+		return false;
+	for (unsigned i = 0; i < FDB_WAYS; i++)
+		if (atomic_load_explicit(&first->key[i], memory_order_relaxed) == key)
+			return true;
+	return false;
+}
+
+static bool is_in_order(const struct fdb_table *t, struct place p)
+{
+	fdb_key key = key_at(p);
+	uint64_t value = value_at(p), hash = fdb_hash(t, key);
+	uint16_t vid = key & vid_bits;
+	uint32_t index = (uint32_t)(p.bucket - t->bucket);
+	bool is_unicast = !(key & group_bit) && key >> 16 != 0;
+
+	if (vid == 0 || vid > VID_LAST || (key & gap_bits) || !is_unicast)
+		return false;
+	if (slot_of(value) >= SLOT_MAX ||
+	    (flags_of(value) != 0 && (flags_of(value) | FDB_LOCAL) != (FDB_STATIC | FDB_LOCAL)))
+		return false;
+	return (index == fdb_first(hash) || index == fdb_second(hash)) && !is_second(t, p, key);
+}
+
+static void check(struct fdb *fdb)
+{
+	for (unsigned i = 0; i < FDB_BUCKETS * FDB_WAYS; i++) {
+		struct place p = {&fdb->table->bucket[i / FDB_WAYS], i % FDB_WAYS};
+
+		if (key_at(p) == 0)
+			continue;
+		if (is_in_order(fdb->table, p))
+			count_learned(fdb, value_at(p), 1);
+		else
+			atomic_store_explicit(&p.bucket->key[p.way], 0, memory_order_relaxed);
 	}
 }
 
@@ -443,14 +431,13 @@ struct fdb *fdb_create(struct fdb_table *table, bool fresh, const uint64_t seed[
 	fdb->table = table;
 	fdb->limit = FDB_LIMIT;
 	atomic_flag_clear(&fdb->lock);
-	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
-		fdb->port_limit[slot] = FDB_PORT_LIMIT;
+	for (unsigned i = 0; i < SLOT_MAX; i++)
+		atomic_store_explicit(&fdb->port_limit[i], FDB_PORT_LIMIT, memory_order_relaxed);
 	if (fresh) {
 		memset(table, 0, sizeof(*table));
-		table->seed[0] = seed[0];
-		table->seed[1] = seed[1];
+		memcpy(table->seed, seed, sizeof(table->seed));
 	} else {
-		check_table(fdb);
+		check(fdb);
 	}
 	return fdb;
 }

@@ -6,19 +6,22 @@
  * a hash keyed with a random seed.  The table lives in memory that the caller gives (the state
  * region), holds no pointers, and survives the process.
  *
- * Threads.  Any number of readers without a lock: key, value, key again; a writer clears the key
- * before it changes to another.  Writers take one spinlock that lies outside the table;
+ * Threads.  Any number of readers without a lock.  A place changes its key only through 0, and its value's
+ * generation with each new key; a reader that finds the generation unchanged around the key has
+ * a value that belongs to that key.  Writers take one spinlock that lies outside the table;
  * fdb_learn() only tries it and, when another holds it, leaves the learning to the next frame,
- * so the data path never waits.
+ * so the data path never waits.  In the steady state it writes nothing but, once a second, a stamp.
  *
  * Limits.  fdb->limit entries in all and limit[slot] for each port.  At either limit a new
- * address is not learned; nothing is ever evicted for it.  A static entry never ages and is not
- * counted.  A port may have its own entries moved (station move) at once.
+ * address is not learned, and an address does not move to a port that is at its limit; nothing is ever
+ * evicted.  A static entry never ages, never moves and is not counted.  A station move is at once.
  */
 #ifndef VFAB_BASE_FDB_H
 #define VFAB_BASE_FDB_H
 
+#include <endian.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,7 +34,7 @@ typedef uint64_t fdb_key;
 
 enum fdb_flag { FDB_STATIC = 1, FDB_LOCAL = 2 };
 
-/* One cache line.  value: slot 16 bits | flags 16 bits | last seen, in s, 32 bits. */
+/* One cache line.  value: slot 16 bits | generation 8 bits | flags 8 bits | last seen, in s, 32 bits. */
 struct fdb_bucket {
 	_Atomic uint64_t key[FDB_WAYS];
 	_Atomic uint64_t value[FDB_WAYS];
@@ -74,24 +77,105 @@ enum fdb_learned {
 
 static inline fdb_key fdb_key_of(const uint8_t mac[6], uint16_t vid)
 {
-	uint64_t m;
+	uint64_t m = 0;
 
-	m = 0;
 	__builtin_memcpy(&m, mac, 6);
-	return m << 16 | vid;
+	return le64toh(m) << 16 | vid;
 }
 
-/* Life.  fresh: the table is empty and gets a random seed from seed[]; else it is checked entry by
- * entry (bucket, slot) and what is out of place is dropped.  fdb_create returns NULL without memory. */
+#define FDB_SLOT_SHIFT	48
+#define FDB_FLAGS_SHIFT 32
+#define FDB_GENERATION	(0xffULL << 40)
+
+/*
+ * Multiply and fold: each of the two factors hides the key behind 64 random bits, so that without them nobody
+ * can choose keys that fall together.  Both bucket choices come from the one result.
+ */
+static inline uint64_t fdb_hash(const struct fdb_table *t, fdb_key key)
+{
+	unsigned __int128 m = (unsigned __int128)(key ^ t->seed[0]) * (key ^ t->seed[1]);
+
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+static inline uint32_t fdb_first(uint64_t hash)
+{
+	return (uint32_t)hash & (FDB_BUCKETS - 1);
+}
+
+/* Never the first one. */
+static inline uint32_t fdb_second(uint64_t hash)
+{
+	return fdb_first(hash) ^ (((uint32_t)(hash >> 32) & (FDB_BUCKETS - 1)) | 1);
+}
+
+/* The way that holds the key, without a branch to mispredict; 0 when none does. */
+static inline unsigned fdb_way(const struct fdb_bucket *b, fdb_key key)
+{
+	unsigned way = 0;
+
+	for (unsigned i = 1; i < FDB_WAYS; i++)
+		way += i * (atomic_load_explicit(&b->key[i], memory_order_acquire) == key);
+	return way;
+}
+
+/* The value of the key in that bucket, if it is there. */
+static inline bool fdb_read(const struct fdb_bucket *b, fdb_key key, uint64_t *value)
+{
+	unsigned way = fdb_way(b, key);
+	fdb_key there;
+
+	*value = atomic_load_explicit(&b->value[way], memory_order_acquire);
+	there = atomic_load_explicit(&b->key[way], memory_order_acquire);
+	return there == key &&
+	       !((atomic_load_explicit(&b->value[way], memory_order_relaxed) ^ *value) &
+		 FDB_GENERATION);
+}
+
+/* Life.  fresh: the table is cleared and takes seed[], which is random; else it keeps its own, is checked entry by
+ * entry (key, flags, slot, bucket, no second one) and what is out of place is dropped.  fdb_create returns NULL without memory. */
 struct fdb *fdb_create(struct fdb_table *table, bool fresh, const uint64_t seed[2]);
 void fdb_destroy(struct fdb *fdb); /* the table stays */
 
 /* Data.  slot of the port that has the key, or OUT_FLOOD; *flags may be NULL. */
-uint16_t fdb_lookup(const struct fdb *fdb, fdb_key key, uint16_t *flags);
-enum fdb_learned fdb_learn(struct fdb *fdb, fdb_key key, uint16_t slot, uint32_t now_s);
-void fdb_prefetch(const struct fdb *fdb, fdb_key key);
+static inline uint16_t fdb_lookup(const struct fdb *fdb, fdb_key key, uint16_t *flags)
+{
+	const struct fdb_table *t = fdb->table;
+	uint64_t hash = fdb_hash(t, key), value;
 
-/* Control: each takes the lock for a few buckets at a time. */
+	if (!fdb_read(&t->bucket[fdb_first(hash)], key, &value) &&
+	    !fdb_read(&t->bucket[fdb_second(hash)], key, &value))
+		return OUT_FLOOD;
+	if (flags)
+		*flags = (uint8_t)(value >> FDB_FLAGS_SHIFT);
+	return (uint16_t)(value >> FDB_SLOT_SHIFT);
+}
+
+/* What fdb_learn() does when the entry is not in its first bucket just as it would be written. */
+enum fdb_learned fdb_learn_slow(struct fdb *fdb, fdb_key key, uint16_t slot, uint32_t now_s);
+
+static inline enum fdb_learned fdb_learn(struct fdb *fdb, fdb_key key, uint16_t slot,
+					 uint32_t now_s)
+{
+	const struct fdb_bucket *b = &fdb->table->bucket[fdb_first(fdb_hash(fdb->table, key))];
+	unsigned way = fdb_way(b, key);
+	uint64_t value = atomic_load_explicit(&b->value[way], memory_order_relaxed);
+
+	if (__builtin_expect(atomic_load_explicit(&b->key[way], memory_order_relaxed) == key &&
+				     (value & ~FDB_GENERATION) ==
+					     ((uint64_t)slot << FDB_SLOT_SHIFT | now_s),
+			     1))
+		return FDB_KNOWN;
+	return fdb_learn_slow(fdb, key, slot, now_s);
+}
+
+/* Most keys lie in their first bucket. */
+static inline void fdb_prefetch(const struct fdb *fdb, fdb_key key)
+{
+	__builtin_prefetch(&fdb->table->bucket[fdb_first(fdb_hash(fdb->table, key))]);
+}
+
+/* Control; never called with the lock held.  Each takes the lock for a few buckets at a time. */
 int fdb_add_static(struct fdb *fdb, fdb_key key, uint16_t slot, uint16_t flags); /* 0, -ENOSPC */
 int fdb_del(struct fdb *fdb, fdb_key key);					 /* 0, -ENOENT */
 /* Removes learned entries for which match says so; returns how many. */

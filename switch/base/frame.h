@@ -111,8 +111,12 @@ static inline uint8_t gso_kind(const struct frame *f)
 /*
  * Checks the offload fields against the frame (virtio 1.2, 5.1.6.2; all of them are written by
  * the sender): a checksum field inside the frame, gso_size not 0, a GSO type that agrees with
- * the headers in the snapshot, hdr_len recomputed from those headers.  Cheap when flags and
- * gso_type are 0: callers test that first.  DROP_NONE or DROP_BAD_OFFLOAD.
+ * the headers in the snapshot, hdr_len recomputed from those headers.  The frame is untagged, so this
+ * comes after ingress.  DROP_NONE or DROP_BAD_OFFLOAD.
+ *
+ * Afterwards the fields are in one form: unknown flags are gone; fields without meaning are 0; a frame whose
+ * payload is one segment has no GSO; one with GSO always has OFFLOAD_NEEDS_CSUM at its TCP or UDP header.
+ * Callers may skip it when flags and gso_type are 0, and then treat all fields as 0.
  */
 enum drop frame_check_offload(struct frame *f);
 
@@ -125,6 +129,8 @@ struct frame_l4 {
 	uint16_t l3, l4; /* offsets from the start of the frame */
 	uint8_t proto;	 /* IP protocol number */
 	bool is_ipv6;
+	bool is_routed;	  /* an IPv6 routing header: the destination is not the last one */
+	bool is_fragment; /* the first of several, or an atomic one */
 };
 bool frame_find_l4(const struct frame *f, struct frame_l4 *out);
 
@@ -133,6 +139,17 @@ bool frame_find_l4(const struct frame *f, struct frame_l4 *out);
  * bytes copied: fewer when the frame ends before.
  */
 uint32_t frame_copy(const struct frame *f, uint32_t off, void *dst, uint32_t n);
+
+/* Reads a frame from front to back; each call goes on where the last one ended. */
+struct frame_reader {
+	const struct frame *f;
+	uint32_t off;	/* in the frame */
+	uint16_t piece; /* iovec of body */
+	size_t inside;	/* and bytes of it that were read */
+};
+void frame_reader_init(struct frame_reader *r, const struct frame *f, uint32_t off);
+/* Returns the bytes copied: fewer than n when the frame ends before. */
+uint32_t frame_read(struct frame_reader *r, void *dst, uint32_t n);
 
 /*
  * Describes the bytes from off to the end as iovecs: snapshot rest, then body.  Returns how many
