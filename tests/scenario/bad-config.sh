@@ -96,7 +96,8 @@ one_line()
 	lines=$(wc -l <"$T/stderr")
 	[ "$lines" = 1 ] || fail "$name: $lines lines on standard error: $(head -c 500 "$T/stderr")"
 	grep -q '^vfab: ' "$T/stderr" || fail "$name: $(cat "$T/stderr")"
-	grep -q "$name.yaml:[0-9]" "$T/stderr" || fail "$name: names no file and line: $(cat "$T/stderr")"
+	grep -qE "$name.yaml:([0-9]+:[0-9]+:| larger than)" "$T/stderr" ||
+		fail "$name: names no file and line: $(cat "$T/stderr")"
 	[ "$(wc -c <"$T/stderr")" -lt 600 ] || fail "$name: a message of $(wc -c <"$T/stderr") bytes"
 	# Nothing that a terminal would act upon.
 	refuse grep -qP '[\x00-\x08\x0b-\x1f\x7f]' "$T/stderr" >/dev/null
