@@ -5,11 +5,14 @@
  * watch.c checks the program that a request brings; trace.c makes the views and runs it, on the data
  * path.  The interpreter is libpcap's bpf_filter().
  *
- * Trust.  The program is a client's.  bpf_validate() checks opcodes, memory indexes, divisors and
- * that jumps stay inside, but lets an unconditional jump wrap around and go back: libpcap's own
- * `protochain` loops that way.  A program that never ends would stop a worker, so filter_check()
- * refuses it; what is left runs each instruction at most once.  The bytes of the frame are its
- * sender's; the interpreter checks each load against the view.
+ * Trust.  The program is a client's.  bpf_validate() checks memory indexes, divisors, and that jumps
+ * stay inside; it was found to let pass what stops a worker, or the process:
+ *
+ *   an unconditional jump that wraps around and goes back (libpcap's own `protochain` loops that way)
+ *   opcodes with bits that mean nothing, for which bpf_filter() calls abort()
+ *
+ * filter_check() refuses both; what is left runs each instruction at most once.  The bytes of the
+ * frame are its sender's; the interpreter checks each load against the view.
  */
 #include "switch/filter.h"
 
@@ -17,11 +20,60 @@
 
 enum { ADDRESSES = 12 }; /* bytes in front of the outer tag */
 
+/* Whether the interpreter knows an opcode, all 16 bits of it. */
+static bool is_known(uint16_t code)
+{
+	switch (code) {
+	case BPF_RET | BPF_K:
+	case BPF_RET | BPF_A:
+	case BPF_LD | BPF_W | BPF_ABS:
+	case BPF_LD | BPF_H | BPF_ABS:
+	case BPF_LD | BPF_B | BPF_ABS:
+	case BPF_LD | BPF_W | BPF_IND:
+	case BPF_LD | BPF_H | BPF_IND:
+	case BPF_LD | BPF_B | BPF_IND:
+	case BPF_LD | BPF_W | BPF_LEN:
+	case BPF_LD | BPF_IMM:
+	case BPF_LD | BPF_MEM:
+	case BPF_LDX | BPF_MSH | BPF_B:
+	case BPF_LDX | BPF_W | BPF_LEN:
+	case BPF_LDX | BPF_IMM:
+	case BPF_LDX | BPF_MEM:
+	case BPF_ST:
+	case BPF_STX:
+	case BPF_JMP | BPF_JA:
+	case BPF_ALU | BPF_NEG:
+	case BPF_MISC | BPF_TAX:
+	case BPF_MISC | BPF_TXA:
+		return true;
+	}
+	switch (code & ~BPF_X) {
+	case BPF_JMP | BPF_JEQ:
+	case BPF_JMP | BPF_JGT:
+	case BPF_JMP | BPF_JGE:
+	case BPF_JMP | BPF_JSET:
+	case BPF_ALU | BPF_ADD:
+	case BPF_ALU | BPF_SUB:
+	case BPF_ALU | BPF_MUL:
+	case BPF_ALU | BPF_DIV:
+	case BPF_ALU | BPF_MOD:
+	case BPF_ALU | BPF_AND:
+	case BPF_ALU | BPF_OR:
+	case BPF_ALU | BPF_XOR:
+	case BPF_ALU | BPF_LSH:
+	case BPF_ALU | BPF_RSH:
+		return true;
+	}
+	return false;
+}
+
 /* What bpf_validate() lets pass. */
 static const char *check_insn(const struct bpf_insn *insn, unsigned at, unsigned n)
 {
 	unsigned op = BPF_OP(insn->code);
 
+	if (!is_known(insn->code))
+		return "an instruction that there is not";
 	if (BPF_CLASS(insn->code) == BPF_JMP && op == BPF_JA && insn->k >= n - at - 1)
 		return "a jump that leaves the program or goes back (protochain is not supported)";
 	if (BPF_CLASS(insn->code) == BPF_ALU && BPF_SRC(insn->code) == BPF_K && insn->k > 31 &&

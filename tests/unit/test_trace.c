@@ -540,6 +540,8 @@ static void programs_are_checked(void **state)
 	struct bpf_insn shift[] = {BPF_STMT(BPF_ALU | BPF_LSH | BPF_K, 32), ret};
 	struct bpf_insn divide[] = {BPF_STMT(BPF_ALU | BPF_DIV | BPF_K, 0), ret};
 	struct bpf_insn memory[] = {BPF_STMT(BPF_ST, BPF_MEMWORDS), ret};
+	struct bpf_insn unknown[] = {BPF_STMT(0xff00 | BPF_LD | BPF_IMM, 1),
+				     ret}; /* bpf_filter() aborts */
 	struct bpf_insn endless[] = {BPF_STMT(BPF_LD | BPF_IMM, 1)};
 
 	(void)state;
@@ -552,6 +554,7 @@ static void programs_are_checked(void **state)
 	assert_non_null(filter_check(divide, 2));
 	assert_non_null(filter_check(memory, 2));
 	assert_non_null(filter_check(endless, 1));
+	assert_non_null(filter_check(unknown, 2));
 	assert_non_null(filter_check(&ret, FILTER_INSNS_MAX + 1));
 }
 
