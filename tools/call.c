@@ -45,27 +45,9 @@ bool verb_is(const struct verb *v, const char *noun, const char *verb)
 
 int verb_usage(const struct verb *v, char *buf, size_t size)
 {
-	const struct verb_option *o;
-	FILE *f;
-	long n;
-
-	f = fmemopen(buf, size, "w");
-	if (!f)
-		return 0;
-	fprintf(f, "vfab %s%s%s%s%s", v->noun, v->verb ? " " : "", v->verb ? v->verb : "",
-		v->args ? " " : "", v->args ? v->args : "");
-	for (o = v->options; o && o->name; o++) {
-		if (o->letter)
-			fprintf(f, " [-%c", o->letter);
-		else
-			fprintf(f, " [--%s", o->name);
-		fprintf(f, o->value ? " %s]" : "]", o->value);
-	}
-	if (v->reads)
-		fputs(" [-o table|json]", f);
-	n = ftell(f);
-	fclose(f);
-	return (int)n;
+	return snprintf(buf, size, "vfab %s%s%s%s%s%s", v->noun, v->verb ? " " : "",
+			v->verb ? v->verb : "", v->args ? " " : "", v->args ? v->args : "",
+			v->options || v->reads ? " [OPTIONS]" : "");
 }
 
 /* How many arguments "NAME [FILE] [FILTER...]" takes. */
@@ -82,6 +64,15 @@ static void args_range(const char *args, int *min, int *max)
 	}
 }
 
+/* "port add", in a buffer that the next call uses again. */
+static const char *verb_name(const struct verb *v)
+{
+	static char name[64];
+
+	snprintf(name, sizeof(name), "%s%s%s", v->noun, v->verb ? " " : "", v->verb ? v->verb : "");
+	return name;
+}
+
 static int unknown_option(const struct call *c, const char *word)
 {
 	const char *names[OPTIONS_MAX + 1];
@@ -96,17 +87,14 @@ static int unknown_option(const struct call *c, const char *word)
 	names[n] = NULL;
 	snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(word, "="), word);
 	near = nearest_word(bare + strspn(bare, "-"), names);
-	return fail(EXIT_USAGE, "%s %s%s%s takes no option %s%s%s%s", c->verb->noun,
-		    c->verb->verb ? c->verb->verb : "", c->verb->verb ? " " : "",
-		    "(see help):", bare, near ? " (did you mean --" : "", near ? near : "",
-		    near ? "?)" : "");
+	return fail(EXIT_USAGE, "%s: there is no option %s%s%s%s", verb_name(c->verb), bare,
+		    near ? " (did you mean --" : "", near ? near : "", near ? "?)" : "");
 }
 
 static int set_format(struct call *c, const char *value)
 {
 	if (!c->verb->reads)
-		return fail(EXIT_USAGE, "%s%s%s: nothing to read, so no -o", c->verb->noun,
-			    c->verb->verb ? " " : "", c->verb->verb ? c->verb->verb : "");
+		return fail(EXIT_USAGE, "%s: takes no -o", verb_name(c->verb));
 	if (!value || (strcmp(value, "json") && strcmp(value, "table") && strcmp(value, "text")))
 		return fail(EXIT_USAGE, "-o takes table or json");
 	c->json = !strcmp(value, "json");
@@ -191,7 +179,7 @@ static int take_option(struct call *c, const char *word, const char *next, bool 
 
 int call_parse(struct call *c, int argc, const char **argv)
 {
-	char usage[1024];
+	char usage[256];
 	int i, rc, min, max;
 	bool used;
 

@@ -66,7 +66,7 @@ const char *call_option(const struct call *c, const char *name);
 /* True when a verb's line in the table is called so; verb may be NULL when the noun has none. */
 bool verb_is(const struct verb *v, const char *noun, const char *verb);
 
-/* "vfab port add NAME [--net NETWORK] ..." in one line of text; returns its length as snprintf does. */
+/* "vfab port add NAME [OPTIONS]"; returns its length as snprintf does. */
 int verb_usage(const struct verb *v, char *buf, size_t size);
 
 /* Writes "vfab: MESSAGE" as one clean line on standard error and returns status. */

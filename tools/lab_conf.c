@@ -6,8 +6,8 @@
  *     web: {nics: [{network: office, mac: M},   =>     web:   {tap: eth0, netns: web, network: office, mac: M}
  *                  {network: lab}]}                    web-2: {tap: eth1, netns: web, network: lab}
  *
- * The file is parsed once more, its containers are taken out, the ports are merged in, and conf.c prints the result: so the fragment
- * is judged by the schema as any file is.
+ * The file is parsed once more, its containers are taken out, the ports are merged in, and conf_print.c
+ * prints the result: so the fragment is judged by the schema as any file is.
  */
 #include "tools/lab_conf.h"
 

@@ -12,8 +12,8 @@ enum { NETNS_PATH_SIZE = 128 };
 /* Makes a namespace with lo up; *inode tells it from others.  0, -EEXIST or -errno. */
 int netns_add(const char *name, ino_t *inode);
 
-/* Takes the name away if it still is the namespace with that inode.  0 (also when it was gone), -ESTALE: another one has the name by
- * now; -errno. */
+/* Takes the name away if it still is the namespace with that inode.  0 (also when it was gone), -ESTALE: another
+ * one has the name by now; -errno. */
 int netns_del(const char *name, ino_t inode);
 
 /* Runs `/bin/sh -c command` inside, in a session of its own, output appended to log.  0 or -errno. */

@@ -12,7 +12,7 @@
 #include "tools/client.h"
 #include "tools/nouns.h"
 
-enum { USAGE_SIZE = 1024, NOUNS_MAX = 64 };
+enum { USAGE_SIZE = 256, NOUNS_MAX = 64 };
 
 static int help(const struct call *c);
 
@@ -77,6 +77,8 @@ static void print_verb(const struct verb *v)
 
 	verb_usage(v, usage, sizeof(usage));
 	printf("%s\n    %s\n", usage, v->help);
+	if (v->reads)
+		printf("      %-30s %s\n", "-o table|json", "how to print");
 	for (o = v->options; o && o->name; o++) {
 		if (o->letter)
 			snprintf(left, sizeof(left), "-%c, --%s %s", o->letter, o->name,
