@@ -120,8 +120,9 @@ static struct place find_free(struct fdb_table *t, fdb_key key)
 
 	if (fill >= FIRST_FILL && fill_of(second) < fill)
 		p.bucket = second;
-	p.way = fdb_way(p.bucket, 0);
-	if (key_at(p) != 0)
+	while (p.way < FDB_WAYS && key_at(p) != 0)
+		p.way++;
+	if (p.way == FDB_WAYS)
 		p.bucket = NULL;
 	return p;
 }
@@ -169,6 +170,17 @@ static bool is_port_full(const struct fdb *fdb, uint16_t slot)
 static bool is_full(const struct fdb *fdb)
 {
 	return atomic_load_explicit(&fdb->count, memory_order_relaxed) >= fdb->limit;
+}
+
+uint16_t fdb_lookup_second(const struct fdb *fdb, fdb_key key, uint16_t *flags)
+{
+	uint64_t value;
+
+	if (!fdb_read(&fdb->table->bucket[fdb_second(fdb_hash(fdb->table, key))], key, &value))
+		return OUT_FLOOD;
+	if (flags)
+		*flags = flags_of(value);
+	return slot_of(value);
 }
 
 /* What can be said of a source without the lock; FDB_NEW and FDB_MOVED: the table is to be changed. */

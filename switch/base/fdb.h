@@ -109,27 +109,29 @@ static inline uint32_t fdb_second(uint64_t hash)
 	return fdb_first(hash) ^ (((uint32_t)(hash >> 32) & (FDB_BUCKETS - 1)) | 1);
 }
 
-/* The way that holds the key, without a branch to mispredict; 0 when none does. */
+static inline bool fdb_has(const struct fdb_bucket *b, unsigned way, fdb_key key)
+{
+	return atomic_load_explicit(&b->key[way], memory_order_acquire) == key;
+}
+
+/* The way that holds the key, which is not 0, without a branch to mispredict; 0 when none does. */
 static inline unsigned fdb_way(const struct fdb_bucket *b, fdb_key key)
 {
-	unsigned way = 0;
-
-	for (unsigned i = 1; i < FDB_WAYS; i++)
-		way += i * (atomic_load_explicit(&b->key[i], memory_order_acquire) == key);
-	return way;
+	_Static_assert(FDB_WAYS == 4, "written out for four");
+	return fdb_has(b, 1, key) + 2u * fdb_has(b, 2, key) + 3u * fdb_has(b, 3, key);
 }
 
 /* The value of the key in that bucket, if it is there. */
 static inline bool fdb_read(const struct fdb_bucket *b, fdb_key key, uint64_t *value)
 {
 	unsigned way = fdb_way(b, key);
-	fdb_key there;
+	uint64_t again;
+	bool is_there;
 
 	*value = atomic_load_explicit(&b->value[way], memory_order_acquire);
-	there = atomic_load_explicit(&b->key[way], memory_order_acquire);
-	return there == key &&
-	       !((atomic_load_explicit(&b->value[way], memory_order_relaxed) ^ *value) &
-		 FDB_GENERATION);
+	is_there = fdb_has(b, way, key);
+	again = atomic_load_explicit(&b->value[way], memory_order_relaxed);
+	return is_there && !((again ^ *value) & FDB_GENERATION);
 }
 
 /* Life.  fresh: the table is cleared and takes seed[], which is random; else it keeps its own, is checked entry by
@@ -138,14 +140,16 @@ struct fdb *fdb_create(struct fdb_table *table, bool fresh, const uint64_t seed[
 void fdb_destroy(struct fdb *fdb); /* the table stays */
 
 /* Data.  slot of the port that has the key, or OUT_FLOOD; *flags may be NULL. */
+uint16_t fdb_lookup_second(const struct fdb *fdb, fdb_key key,
+			   uint16_t *flags); /* in that bucket */
+
 static inline uint16_t fdb_lookup(const struct fdb *fdb, fdb_key key, uint16_t *flags)
 {
 	const struct fdb_table *t = fdb->table;
-	uint64_t hash = fdb_hash(t, key), value;
+	uint64_t value;
 
-	if (!fdb_read(&t->bucket[fdb_first(hash)], key, &value) &&
-	    !fdb_read(&t->bucket[fdb_second(hash)], key, &value))
-		return OUT_FLOOD;
+	if (__builtin_expect(!fdb_read(&t->bucket[fdb_first(fdb_hash(t, key))], key, &value), 0))
+		return fdb_lookup_second(fdb, key, flags);
 	if (flags)
 		*flags = (uint8_t)(value >> FDB_FLAGS_SHIFT);
 	return (uint16_t)(value >> FDB_SLOT_SHIFT);
@@ -161,7 +165,7 @@ static inline enum fdb_learned fdb_learn(struct fdb *fdb, fdb_key key, uint16_t 
 	unsigned way = fdb_way(b, key);
 	uint64_t value = atomic_load_explicit(&b->value[way], memory_order_relaxed);
 
-	if (__builtin_expect(atomic_load_explicit(&b->key[way], memory_order_relaxed) == key &&
+	if (__builtin_expect(fdb_has(b, way, key) &&
 				     (value & ~FDB_GENERATION) ==
 					     ((uint64_t)slot << FDB_SLOT_SHIFT | now_s),
 			     1))
