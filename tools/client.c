@@ -207,7 +207,8 @@ static int lines_next(struct lines *l, uint64_t deadline_ms, char **line)
 	int rc;
 
 	l->used -= l->line;
-	memmove(l->buf, l->buf + l->line, l->used);
+	if (l->used)
+		memmove(l->buf, l->buf + l->line, l->used);
 	l->line = 0;
 	seen = 0;
 	for (;;) {

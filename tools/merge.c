@@ -62,7 +62,7 @@ static json_t *map_value(const char *text)
 	for (;; text += n + 1) {
 		n = strcspn(text, ",");
 		k = strcspn(text, "=,");
-		if (k >= n || k >= sizeof(key))
+		if (!k || k >= n || k >= sizeof(key))
 			goto bad;
 		memcpy(key, text, k);
 		key[k] = '\0';
