@@ -35,14 +35,27 @@ in_container()
 	ip netns exec "$name" "$@"
 }
 
+# What `run` starts in a container may need a moment after the lab is up.
+wait_for()
+{
+	for _ in {1..100}; do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.05
+	done
+	echo "demo: in vain waited for: $*" >&2
+	return 1
+}
+
 if vfab lab ls 2>/dev/null | grep -q first-lab; then
 	say "The lab of an earlier run is still up; it goes first."
 	show vfab lab down $LAB
 fi
 
-say "1. One file, one command: three containers on two networks."
+say "1. One file, one command: four containers on three networks."
 grep -v '^#' $LAB
 show vfab lab up $LAB
+wait_for ip netns exec client busybox wget -q -O - http://10.10.0.10/
+wait_for sh -c 'ip netns exec bench ss -H -l -t -n sport = :5201 | grep -q .'
 show vfab port ls
 
 say "2. Within a network containers reach each other ..."
@@ -55,8 +68,7 @@ say "3. A page, fetched by one container from another."
 in_container client busybox wget -q -O - http://10.10.0.10/ | head -n 5
 
 say "4. Throughput, container to container through the userspace switch (3 s)."
-ip netns exec web iperf3 --server --one-off --daemon
-in_container client iperf3 --client 10.10.0.10 --time 3 --format g | grep -E 'sender|receiver'
+in_container probe iperf3 --client 10.10.0.30 --time 3 --format g | grep -E 'sender|receiver'
 
 say "5. What the switch has learned, and what it has dropped and why."
 show vfab mac ls
