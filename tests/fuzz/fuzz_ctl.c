@@ -17,46 +17,12 @@
 #include <unistd.h>
 
 #include "switch/base/log.h"
-#include "switch/broker.h"
+#include "tests/lib/fake_broker.h"
 #include "tests/lib/world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { INPUT_MAX = 1 << 20, TURNS_MAX = 100000, PORTS_MAX = 32 };
-
-int broker_tap_open(const struct tap_spec *spec, struct tap_answer *answer,
-		    int fds[static PORT_QUEUES_MAX])
-{
-	(void)fds;
-	*answer = (struct tap_answer){.state = PORT_WAITING};
-	return spec->may_wait ? 0 : -ENOENT;
-}
-
-int broker_tap_set(const struct tap_spec *spec, struct tap_answer *answer)
-{
-	(void)spec;
-	(void)answer;
-	return 0;
-}
-
-int broker_tap_close(const char *port)
-{
-	(void)port;
-	return 0;
-}
-
-int broker_conf_keep(const char *text, size_t bytes)
-{
-	(void)text;
-	return bytes <= CONF_TEXT_MAX ? 0 : -EINVAL;
-}
-
-int broker_conf_save(const char *text, size_t bytes)
-{
-	(void)text;
-	(void)bytes;
-	return 0;
-}
 
 /* Sends one byte with a descriptor, then the rest. */
 static void send_input(struct world *w, int fd, const uint8_t *data, size_t size)
@@ -147,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* What inputs leave behind must not slow those after them. */
 	if (w->d.conf->n_ports + w->d.conf->n_networks > PORTS_MAX || w->d.confirm_conf) {
 		world_destroy(w);
+		fake_broker_reset();
 		w = NULL;
 	}
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * test_ctl: the control socket against a whole control side in one process: requests and refusals, clients that
- * are slow, broken or many (M15), the configuration verbs, streams, and what the read verbs show.
+ * are slow, broken or many (M15), streams.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,73 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "switch/broker.h"
-#include "switch/ctl_conf.h"
-#include "tests/lib/world.h"
-
-/* The broker: what it was asked, and what it answers. */
-static char *kept;
-static int save_error;
-
-int broker_tap_open(const struct tap_spec *spec, struct tap_answer *answer,
-		    int fds[static PORT_QUEUES_MAX])
-{
-	(void)fds;
-	*answer = (struct tap_answer){.state = PORT_WAITING};
-	if (strcmp(spec->netns, "gone") != 0 || spec->may_wait)
-		return 0;
-	snprintf(answer->text, sizeof(answer->text), "namespace \"%s\" does not exist",
-		 spec->netns);
-	return -ENOENT;
-}
-
-int broker_tap_set(const struct tap_spec *spec, struct tap_answer *answer)
-{
-	(void)spec;
-	(void)answer;
-	return 0;
-}
-
-int broker_tap_close(const char *port)
-{
-	(void)port;
-	return 0;
-}
-
-int broker_conf_keep(const char *text, size_t bytes)
-{
-	free(kept);
-	kept = strndup(text, bytes);
-	return 0;
-}
-
-int broker_conf_save(const char *text, size_t bytes)
-{
-	(void)text;
-	(void)bytes;
-	return save_error;
-}
-
-static int setup(void **state)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max < 8192 ? limit.rlim_max : 8192;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-	*state = world_create();
-	return *state ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	world_destroy(*state);
-	free(kept);
-	kept = NULL;
-	save_error = 0;
-	return 0;
-}
+#include "tests/lib/expect.h"
 
 static unsigned count_fds(void)
 {
@@ -96,34 +30,6 @@ static unsigned count_fds(void)
 		n++;
 	closedir(dir);
 	return n;
-}
-
-/* The answer to a request must contain `part`. */
-static void expect(struct world *w, const char *request, const char *part)
-{
-	char *line = world_ask(w, request);
-
-	if (!line)
-		fail_msg("no answer to %.200s", request);
-	if (!strstr(line, part))
-		fail_msg("%.200s\nanswered %.1000s\nnot %s", request, line, part);
-	free(line);
-}
-
-static json_t *ask_json(struct world *w, const char *request)
-{
-	char *line = world_ask(w, request);
-	json_t *answer, *result;
-
-	assert_non_null(line);
-	answer = json_loads(line, 0, NULL);
-	assert_non_null(answer);
-	if (!json_is_true(json_object_get(answer, "ok")))
-		fail_msg("%s answered %s", request, line);
-	result = json_incref(json_object_get(answer, "result"));
-	json_decref(answer);
-	free(line);
-	return result;
 }
 
 static void test_requests(void **state)
@@ -541,30 +447,6 @@ static void test_leaving_a_stream(void **state)
 	close(fd);
 }
 
-static void test_events(void **state)
-{
-	struct world *w = *state;
-	json_t *rows;
-	size_t n;
-	int i;
-
-	rows = ask_json(w, "{\"verb\": \"events\"}");
-	n = json_array_size(rows);
-	json_decref(rows);
-	for (i = 0; i < EVENTS_KEPT + 10; i++)
-		state_event(w->d.state, "test", "", "event %d", i);
-	rows = ask_json(w, "{\"verb\": \"events\"}");
-	assert_int_equal(json_array_size(rows), EVENTS_KEPT);
-	assert_string_equal(
-		json_string_value(json_object_get(json_array_get(rows, EVENTS_KEPT - 1), "text")),
-		"event 1009");
-	json_decref(rows);
-	(void)n;
-	rows = ask_json(w, "{\"verb\": \"events\", \"since_ms\": 60000}");
-	assert_int_equal(json_array_size(rows), EVENTS_KEPT);
-	json_decref(rows);
-}
-
 static void test_time(void **state)
 {
 	static const struct {
@@ -588,230 +470,9 @@ static void test_time(void **state)
 	ctl_time(UINT64_MAX, buf);
 }
 
-/* Configuration */
-
-#define MERGE(how, text) "{\"verb\":\"conf.merge\",\"how\":\"" how "\",\"text\":\"" text "\"}"
-#define APPLY(text)	 "{\"verb\":\"conf.apply\",\"text\":\"" text "\"}"
-#define APPLY_1S(text)	 "{\"verb\":\"conf.apply\",\"confirm_s\":1,\"text\":\"" text "\"}"
-
-static void test_merge(void **state)
-{
-	struct world *w = *state;
-
-	expect(w, MERGE("add", "networks: {office: {mode: internal, vlan: 10}}"),
-	       "{\"changes\":[{\"kind\":\"add\",\"object\":\"network\",\"name\":\"office\",");
-	expect(w, MERGE("add", "networks: {office: {mode: internal}}"), "\"status\":1");
-	expect(w, MERGE("add", "ports: {web: {tap: t0, network: ofice}}"),
-	       "(did you mean \\\"office\\\"?)");
-	expect(w, MERGE("add", "ports: {web: {tap: t0, netns: gone, network: office}}"),
-	       "namespace \\\"gone\\\" does not exist");
-	expect(w,
-	       "{\"verb\":\"conf.merge\",\"how\":\"add\",\"may_wait\":true,\"text\":"
-	       "\"ports: {web: {tap: t0, netns: gone, network: office}}\"}",
-	       "\"name\":\"web\"");
-	expect(w, MERGE("set", "networks: {office: {mtu: 9000}}"), "\"kind\":\"set\"");
-	expect(w, "{\"verb\":\"conf.show\"}", "mtu: 9000");
-	assert_non_null(strstr(kept, "mtu: 9000"));
-	expect(w, MERGE("del", "networks: {office: null}"), "web");
-	expect(w, MERGE("del", "ports: {web: null}"), "\"kind\":\"del\"");
-	expect(w, MERGE("del", "networks: {office: null}"), "\"kind\":\"del\"");
-	expect(w, MERGE("add", "{"), "\"status\":1");
-}
-
-static void test_apply_and_diff(void **state)
-{
-	struct world *w = *state;
-
-	expect(w, APPLY("networks: {a: {mode: internal, vlan: 10}}"), "\"name\":\"a\"");
-	expect(w, "{\"verb\":\"conf.diff\",\"text\":\"networks: {a: {mode: internal, vlan: 10}}\"}",
-	       "{\"changes\":[]}");
-	expect(w, "{\"verb\":\"conf.diff\",\"text\":\"networks: {b: {mode: internal}}\"}",
-	       "{\"kind\":\"add\",\"object\":\"network\",\"name\":\"b\"");
-	expect(w, "{\"verb\":\"conf.diff\",\"text\":\"\\nnetworks: {b: {mode: internl}}\"}",
-	       "\"line\":2");
-	expect(w, APPLY("networks: {b: {mdoe: internal}}"), "\"status\":65");
-	expect(w, "{\"verb\":\"conf.show\"}", "vlan: 10");
-	expect(w, "{\"verb\":\"conf.save\"}", "{\"ok\":true,\"result\":{}}");
-	save_error = -ENOENT;
-	expect(w, "{\"verb\":\"conf.save\"}", "the file was not written: No such file");
-}
-
-#define NET_A "networks: {a: {mode: internal, vlan: 10}}"
-#define NET_B "networks: {b: {mode: internal, vlan: 20}}"
-#define NET_C "networks: {c: {mode: internal, vlan: 30}}"
-
-static void test_confirm(void **state)
-{
-	struct world *w = *state;
-
-	expect(w, "{\"verb\":\"conf.confirm\"}", "nothing waits for a confirmation");
-	expect(w, APPLY(NET_A), "\"ok\":true");
-	expect(w, APPLY_1S(NET_B), "\"ok\":true");
-	/* A switch that dies now comes back with the old one. */
-	assert_non_null(strstr(kept, "vlan: 10"));
-	expect(w, "{\"verb\":\"conf.show\"}", "vlan: 20");
-	expect(w, "{\"verb\":\"conf.confirm\"}", "{\"ok\":true,\"result\":{}}");
-	assert_non_null(strstr(kept, "vlan: 20"));
-	expect(w, "{\"verb\":\"conf.confirm\"}", "nothing waits");
-	assert_int_equal(world_run(w, 1100), 0);
-	expect(w, "{\"verb\":\"conf.show\"}", "vlan: 20");
-}
-
-static void test_confirm_timeout(void **state)
-{
-	struct world *w = *state;
-
-	expect(w, APPLY(NET_A), "\"ok\":true");
-	expect(w, APPLY_1S(NET_B), "\"ok\":true");
-	/* A second one: its own time, the same way back.  A bad one changes nothing of that. */
-	expect(w, APPLY_1S(NET_C), "\"ok\":true");
-	expect(w, APPLY_1S("networks: 5"), "\"status\":65");
-	expect(w, MERGE("add", NET_B), "\"ok\":true");
-	assert_non_null(strstr(kept, "vlan: 10"));
-	assert_int_equal(world_run(w, 1200), 0);
-	expect(w, "{\"verb\":\"conf.show\"}", "a: {");
-	assert_non_null(strstr(kept, "vlan: 10"));
-	assert_null(w->d.confirm_conf);
-	expect(w, "{\"verb\":\"events\"}", "\"kind\":\"confirm_timeout\"");
-	expect(w, "{\"verb\":\"conf.confirm\"}", "nothing waits");
-	/* One that never stood leaves nothing to wait for. */
-	expect(w, APPLY_1S("networks: 5"), "\"status\":65");
-	expect(w, "{\"verb\":\"conf.confirm\"}", "nothing waits");
-}
-
-static void test_reload(void **state)
-{
-	static const char bad[] = "networks:\n  a: {mode: internl}\n";
-	struct world *w = *state;
-
-	ctl_reload(&w->d, NET_A, strlen(NET_A));
-	expect(w, "{\"verb\":\"conf.show\"}", "vlan: 10");
-	expect(w, "{\"verb\":\"events\"}", "\"kind\":\"reload\"");
-	ctl_reload(&w->d, bad, strlen(bad));
-	expect(w, "{\"verb\":\"conf.show\"}", "vlan: 10");
-	expect(w, "{\"verb\":\"events\"}", "\"text\":\"line 2, column ");
-}
-
-/* What is shown */
-
-static struct port *port_of(struct world *w, const char *name)
-{
-	unsigned i;
-
-	for (i = 0; i < SLOT_MAX; i++) {
-		if (w->d.port[i] && strcmp(w->d.port[i]->name, name) == 0)
-			return w->d.port[i];
-	}
-	fail_msg("no port %s", name);
-	return NULL;
-}
-
-static void test_shown(void **state)
-{
-	struct world *w = *state;
-	struct port *p;
-	json_t *rows;
-
-	expect(w,
-	       APPLY("networks: {office: {mode: internal, vlan: 10}, lab: {mode: host-only, vlan: "
-		     "20, "
-		     "ipv4: 10.9.0.0/24}}\\nports: {c10: {tap: eth0, netns: gone, network: "
-		     "office}, "
-		     "c2: {tap: t2, vlan-mode: native-untagged, tag: 10, trunks: [5, 20-29]}, "
-		     "tr: {tap: t3, vlan-mode: trunk}}"),
-	       "\"ok\":true");
-	p = port_of(w, "c2");
-	atomic_store(&p->counters[0].rx_frames, 10);
-	atomic_store(&p->counters[1].rx_frames, 5);
-	atomic_store(&p->counters[1].drops[DROP_VLAN], 3);
-	atomic_store(&p->counters[0].drops[DROP_STORM], 2);
-
-	rows = ask_json(w, "{\"verb\":\"port.ls\"}");
-	assert_int_equal(json_array_size(rows), 4);
-	json_decref(rows);
-	/* c2 before c10. */
-	expect(w, "{\"verb\":\"port.ls\"}",
-	       "{\"ok\":true,\"result\":[{\"name\":\"c2\",\"kind\":\"tap\","
-	       "\"network\":null,\"vlan\":{\"mode\":\"native-untagged\","
-	       "\"tag\":10,\"trunks\":[5,\"20-29\"]},\"netns\":null,");
-	expect(w, "{\"verb\":\"port.ls\"}",
-	       "\"state\":\"waiting\",\"rx\":{\"frames\":15,\"bytes\":0},"
-	       "\"tx\":{\"frames\":0,\"bytes\":0,\"lost\":0},"
-	       "\"forwarded\":0,\"local\":0,\"drops\":5}");
-	expect(w, "{\"verb\":\"port.ls\"}", "\"netns\":\"gone\"");
-	expect(w, "{\"verb\":\"port.ls\"}",
-	       "{\"name\":\"vf-lab\",\"kind\":\"host\",\"network\":\"lab\"");
-	expect(w, "{\"verb\":\"stats\"}",
-	       "{\"port\":\"c2\",\"state\":\"waiting\",\"rx\":{\"frames\":15");
-	expect(w, "{\"verb\":\"drops\"}",
-	       "{\"port\":\"c2\",\"reason\":\"vlan\",\"frames\":3,\"text\":");
-	expect(w, "{\"verb\":\"drops\",\"port\":\"c10\"}", "\"result\":[]");
-	expect(w, "{\"verb\":\"drops\",\"port\":\"c1\"}", "(did you mean \\\"c");
-	expect(w, "{\"verb\":\"net.ls\"}",
-	       "{\"name\":\"lab\",\"mode\":\"host-only\",\"vlan\":20,"
-	       "\"ipv4\":\"10.9.0.0/24\",\"ipv6\":null,"
-	       "\"gateway\":\"10.9.0.1\",\"uplink\":null,");
-	expect(w, "{\"verb\":\"net.ls\"}", "\"ports\":[\"vf-lab\"]}");
-	expect(w, "{\"verb\":\"net.ls\"}", "\"ports\":[\"c10\"]}");
-}
-
-static void test_macs(void **state)
-{
-	static const uint8_t first[6] = {2, 0, 0, 0, 0, 1}, second[6] = {2, 0, 0, 0, 1, 0};
-	struct world *w = *state;
-	uint32_t now_s = (uint32_t)(clock_ms() / 1000);
-	struct port *p;
-
-	expect(w,
-	       APPLY("networks: {office: {mode: internal, vlan: 10, macs: {'02:00:00:00:00:05': "
-		     "c1}}}"
-		     "\\nports: {c1: {tap: t1, network: office}, tr: {tap: t2, vlan-mode: trunk}}"),
-	       "\"ok\":true");
-	p = port_of(w, "tr");
-	assert_int_equal(fdb_learn(w->d.fdb, fdb_key_of(second, 10), p->slot, now_s), FDB_NEW);
-	assert_int_equal(fdb_learn(w->d.fdb, fdb_key_of(first, 30), p->slot, now_s - 7), FDB_NEW);
-	expect(w, "{\"verb\":\"mac.ls\"}",
-	       "\"result\":[{\"network\":\"office\",\"vlan\":10,\"mac\":\"02:00:00:00:00:05\","
-	       "\"port\":\"c1\",\"kind\":\"static\",\"age_s\":null},"
-	       "{\"network\":\"office\",\"vlan\":10,\"mac\":\"02:00:00:00:01:00\",\"port\":\"tr\","
-	       "\"kind\":\"learned\",\"age_s\":0},{\"network\":null,\"vlan\":30,");
-	expect(w, "{\"verb\":\"mac.ls\",\"port\":\"c1\"}", "\"static\",\"age_s\":null}]}");
-	expect(w, "{\"verb\":\"mac.ls\",\"network\":\"ofice\"}", "(did you mean \\\"office\\\"?)");
-	expect(w, "{\"verb\":\"mac.flush\",\"network\":\"office\"}", "{\"flushed\":1}");
-	expect(w, "{\"verb\":\"mac.ls\",\"network\":\"office\"}", "\"age_s\":null}]}");
-	expect(w, "{\"verb\":\"mac.flush\"}", "{\"flushed\":1}");
-}
-
-/* A full table is one line, and quick. */
-static void test_full_table(void **state)
-{
-	struct world *w = *state;
-	uint8_t mac[6] = {2};
-	struct port *p;
-	uint64_t start;
-	json_t *rows;
-	unsigned i, learned = 0;
-
-	expect(w, APPLY("ports: {tr: {tap: t2, vlan-mode: trunk, mac-limit: 65536}}"),
-	       "\"ok\":true");
-	p = port_of(w, "tr");
-	for (i = 0; i < FDB_LIMIT; i++) {
-		mac[4] = (uint8_t)(i >> 8);
-		mac[5] = (uint8_t)i;
-		learned += fdb_learn(w->d.fdb, fdb_key_of(mac, (uint16_t)(i % 4000 + 1)), p->slot,
-				     1) == FDB_NEW;
-	}
-	start = clock_ms();
-	rows = ask_json(w, "{\"verb\":\"mac.ls\"}");
-	print_message("%u addresses: %u ms\n", learned, (unsigned)(clock_ms() - start));
-	assert_int_equal(json_array_size(rows), learned);
-	assert_true(clock_ms() - start < 5000);
-	json_decref(rows);
-}
-
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, expect_setup, expect_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_requests),
 		TEST(test_many_values),
@@ -827,16 +488,7 @@ int main(void)
 		TEST(test_too_many_streams),
 		TEST(test_slow_follower),
 		TEST(test_leaving_a_stream),
-		TEST(test_events),
 		TEST(test_time),
-		TEST(test_merge),
-		TEST(test_apply_and_diff),
-		TEST(test_confirm),
-		TEST(test_confirm_timeout),
-		TEST(test_reload),
-		TEST(test_shown),
-		TEST(test_macs),
-		TEST(test_full_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

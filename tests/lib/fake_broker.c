@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fake_broker: the requests to the broker, answered at once.  A program that links it must not link broker_client.o. */
+#include "tests/lib/fake_broker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "switch/broker.h"
+
+struct fake_broker fake_broker;
+
+void fake_broker_reset(void)
+{
+	free(fake_broker.kept);
+	fake_broker = (struct fake_broker){0};
+}
+
+int broker_tap_open(const struct tap_spec *spec, struct tap_answer *answer,
+		    int fds[static PORT_QUEUES_MAX])
+{
+	(void)fds;
+	*answer = (struct tap_answer){.state = PORT_WAITING};
+	if (strcmp(spec->netns, "gone") != 0 || spec->may_wait)
+		return 0;
+	snprintf(answer->text, sizeof(answer->text), "namespace \"%s\" does not exist",
+		 spec->netns);
+	return -ENOENT;
+}
+
+int broker_tap_set(const struct tap_spec *spec, struct tap_answer *answer)
+{
+	(void)spec;
+	(void)answer;
+	return 0;
+}
+
+int broker_tap_close(const char *port)
+{
+	(void)port;
+	return 0;
+}
+
+int broker_conf_keep(const char *text, size_t bytes)
+{
+	free(fake_broker.kept);
+	fake_broker.kept = strndup(text, bytes);
+	return 0;
+}
+
+int broker_conf_save(const char *text, size_t bytes)
+{
+	(void)text;
+	(void)bytes;
+	return fake_broker.save_error;
+}
