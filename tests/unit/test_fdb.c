@@ -365,9 +365,12 @@ static void compare_all(const struct fdb *fdb)
 
 static void set_limits(struct fdb *fdb)
 {
-	twin.limit = fdb->limit = 500 + rng(2500);
-	for (unsigned i = 0; i < TWIN_SLOTS; i++)
-		twin.port_limit[i] = fdb->port_limit[i] = rng(600);
+	twin.limit = 500 + rng(2500);
+	fdb->limit = twin.limit;
+	for (unsigned i = 0; i < TWIN_SLOTS; i++) {
+		twin.port_limit[i] = rng(600);
+		fdb->port_limit[i] = twin.port_limit[i];
+	}
 }
 
 /* The slow half of the operations; returns false when op is not one of them. */
