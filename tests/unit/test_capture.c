@@ -200,79 +200,78 @@ static void blocks_of_any_length(void **state)
 	free(buf);
 }
 
-/* Two workers, records out of order, every verdict; libpcap reads the file too. */
-static void a_whole_file(void **state)
+/* Two workers, records out of order, one of each end that a frame can come to. */
+static void put_every_verdict(struct watch *w)
+{
+	const struct capture_record by_0[] = {
+		{.time_ns = 1005, .slot = 2, .from_slot = 1, .dir = WATCH_TX},
+		{.time_ns = 1006, .slot = 2, .from_slot = 1, .dir = WATCH_TX, .drop = DROP_TX_FULL},
+		{.time_ns = 1002, .slot = 1, .dir = WATCH_RX, .out_slot = 2},
+	};
+	const struct capture_record by_3[] = {
+		{.time_ns = 1001, .slot = 1, .dir = WATCH_RX, .verdict = VERDICT_FLOOD, .taken = 3},
+		{.time_ns = 1003, .slot = 9, .dir = WATCH_RX, .verdict = VERDICT_LOCAL},
+		{.time_ns = 1004,
+		 .slot = 9,
+		 .dir = WATCH_RX,
+		 .verdict = VERDICT_DROP,
+		 .drop = DROP_VLAN},
+	};
+
+	put_name(w, 0, 1, "c1");
+	put_name(w, 0, 2, "c2");
+	put_name(w, 3, 1, "c1");
+	put_name(w, 3, 9, "c9");
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(put_frame(w, 0, by_0[i], 61 + i));
+		assert_true(put_frame(w, 3, by_3[i], i == 2 ? 65535 : 64 + i));
+	}
+	w->lost[9] = 41;
+}
+
+static void check_every_verdict(const struct image *i)
 {
 	static const char *const comments[] = {
 		"flood to 3 ports", "forward to c2", "local",
 		"drop: vlan",	    "from c1",	     "from c1, drop: tx_full"};
+	const uint8_t *block;
+	uint16_t n;
+
+	assert_memory_equal(find_option(find_block(i, 1, 2), 16, 2, &n), "c9", 2);
+	assert_null(find_block(i, 1, 3));
+	for (unsigned k = 0; k < 6; k++) {
+		block = find_block(i, PACKET, k);
+		assert_int_equal(packet_time(block), 1001 + k);
+		assert_comment(block, comments[k]);
+	}
+	assert_int_equal(word(find_block(i, PACKET, 4) + 8), 1); /* by c2 */
+	block = find_block(i, STATISTICS, 2);
+	assert_int_equal(word(block + 8), 2);
+	assert_int_equal(word(find_option(block, 20, 4, &n)), 43);
+	assert_int_equal(word(find_option(block, 20, 5, &n)), 41);
+}
+
+/* Block by block, and as libpcap reads it. */
+static void a_whole_file(void **state)
+{
 	char path[] = "/tmp/test_capture.XXXXXX", err[PCAP_ERRBUF_SIZE];
 	int fd = mkstemp(path);
 	struct watch *w = make_watch();
 	struct capture *c = capture_start(w, dup(fd), 0, ports, 2);
 	struct pcap_pkthdr *header;
-	const uint8_t *bytes, *block;
+	const uint8_t *bytes;
 	struct image i;
-	uint16_t n;
 	pcap_t *pcap;
 
 	(void)state;
 	assert_non_null(c);
-	put_name(w, 0, 1, "c1");
-	put_name(w, 0, 2, "c2");
-	put_name(w, 3, 1, "c1");
-	put_name(w, 3, 9, "c9");
-	put_frame(w, 0,
-		  (struct capture_record){
-			  .time_ns = 1005, .slot = 2, .from_slot = 1, .dir = WATCH_TX},
-		  61);
-	put_frame(w, 0,
-		  (struct capture_record){.time_ns = 1006,
-					  .slot = 2,
-					  .from_slot = 1,
-					  .dir = WATCH_TX,
-					  .drop = DROP_TX_FULL},
-		  62);
-	put_frame(
-		w, 0,
-		(struct capture_record){.time_ns = 1002, .slot = 1, .dir = WATCH_RX, .out_slot = 2},
-		63);
-	put_frame(w, 3,
-		  (struct capture_record){.time_ns = 1001,
-					  .slot = 1,
-					  .dir = WATCH_RX,
-					  .verdict = VERDICT_FLOOD,
-					  .taken = 3},
-		  64);
-	put_frame(w, 3,
-		  (struct capture_record){
-			  .time_ns = 1003, .slot = 9, .dir = WATCH_RX, .verdict = VERDICT_LOCAL},
-		  65);
-	put_frame(w, 3,
-		  (struct capture_record){.time_ns = 1004,
-					  .slot = 9,
-					  .dir = WATCH_RX,
-					  .verdict = VERDICT_DROP,
-					  .drop = DROP_VLAN},
-		  65535);
-	w->lost[9] = 41;
+	put_every_verdict(w);
 	assert_true(wait_done(c, true));
 	assert_int_equal(capture_error(c), 0);
 	assert_int_equal(capture_frames(c), 6);
 	capture_destroy(c);
 	i = read_all(fd);
-	assert_memory_equal(find_option(find_block(&i, 1, 2), 16, 2, &n), "c9", 2);
-	assert_null(find_block(&i, 1, 3));
-	for (unsigned k = 0; k < 6; k++) {
-		block = find_block(&i, PACKET, k);
-		assert_int_equal(packet_time(block), 1001 + k);
-		assert_comment(block, comments[k]);
-	}
-	assert_int_equal(word(find_block(&i, PACKET, 4) + 8), 1); /* by c2 */
-	block = find_block(&i, STATISTICS, 2);
-	assert_int_equal(word(block + 8), 2);
-	assert_int_equal(word(find_option(block, 20, 4, &n)), 43);
-	assert_int_equal(word(find_option(block, 20, 5, &n)), 41);
+	check_every_verdict(&i);
 	pcap = pcap_open_offline(path, err);
 	assert_non_null(pcap);
 	for (unsigned k = 0; k < 6; k++)
