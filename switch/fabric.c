@@ -209,6 +209,22 @@ static int fill_rxq(struct fabric *fab)
 	return 0;
 }
 
+/* What the path need not look at, said in advance. */
+static void fill_shortcuts(struct fabric *fab)
+{
+	fab->has_isolated = !vlan_set_is_empty(&fab->isolated);
+	for (unsigned slot = 0; slot < fab->n_slots; slot++) {
+		struct fabric_port *fp = &fab->port[slot];
+
+		fp->is_plain_in = !fp->guard_mac && !fp->police;
+		fp->is_plain_out =
+			!fp->police && !fp->isolated && !fp->is_host && !fab->has_isolated;
+		fp->is_untagged =
+			fp->vlan.mode == VLAN_DOT1Q_TUNNEL ||
+			(fp->vlan.mode == VLAN_ACCESS && fp->vlan.prio_tags == PRIO_TAGS_NEVER);
+	}
+}
+
 struct fabric *fabric_create(const struct conf *conf, struct port *const *ports, unsigned n_slots,
 			     struct fdb *fdb, unsigned n_workers, uint64_t generation)
 {
@@ -231,6 +247,7 @@ struct fabric *fabric_create(const struct conf *conf, struct port *const *ports,
 			fill_port(fab, conf, &conf->ports[i], p);
 	}
 	fill_networks(fab, conf, ports, n_slots);
+	fill_shortcuts(fab);
 	if (fill_members(fab, conf) < 0 || fill_rxq(fab) < 0)
 		goto err;
 	return fab;

@@ -19,6 +19,9 @@
 struct fabric_port {
 	struct port *port;     /* NULL: no port in this slot */
 	struct police *police; /* NULL: nothing is limited */
+	bool is_plain_in;      /* ingress: no guard, no rate */
+	bool is_plain_out;     /* egress: no rate, not isolated, not the host's */
+	bool is_untagged;      /* every frame leaves without a tag */
 	struct vlan_port vlan;
 	uint32_t mtu; /* largest L2 payload that may leave */
 	bool isolated;
@@ -47,6 +50,7 @@ struct fabric {
 	struct fabric_port *port;		    /* n_slots of them */
 	struct vlan_set service;		    /* service VLANs */
 	struct vlan_set isolated;		    /* VLANs of networks with `isolate` */
+	bool has_isolated;			    /* there is such a VLAN */
 	const struct fabric_members *members[4096]; /* of each VLAN; never NULL */
 	void *members_memory;			    /* the lists, in one piece */
 	uint32_t ageing_s[4096];		    /* of each VLAN; 0: never */

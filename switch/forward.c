@@ -20,6 +20,7 @@
  */
 #include "switch/forward.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,17 +57,35 @@ struct pass {
 	uint16_t in_slot;
 	uint32_t now_s;
 	unsigned n_late;
-	uint64_t rx_bytes;
+	unsigned n_odd; /* frames that are dropped, or local */
 	fdb_key src[VEC_SIZE], dst[VEC_SIZE];
 	struct late late[LATE_MAX];
 };
 
-/* The MAC addresses that gateways of a fabric have, whatever the VLAN. */
-INLINE bool is_own_mac(const uint8_t *mac)
+/*
+ * The keys of both addresses, by one load each: 8 bytes from the start hold the destination and two more, 8 bytes
+ * from offset 4 the source behind two others.
+ */
+INLINE fdb_key dst_key(const struct frame *f)
 {
-	static const uint8_t own[4] = {0x02, 0x76, 0x66, 0x00};
+	uint64_t m;
 
-	return memcmp(mac, own, sizeof(own)) == 0;
+	memcpy(&m, f->snap, sizeof(m));
+	return le64toh(m) << 16 | (f->tci & TCI_VID);
+}
+
+INLINE fdb_key src_key(const struct frame *f)
+{
+	uint64_t m;
+
+	memcpy(&m, f->snap + 4, sizeof(m));
+	return (le64toh(m) & ~0xffffULL) | (f->tci & TCI_VID);
+}
+
+/* The first four bytes of the addresses that gateways of a fabric have, whatever the VLAN: 02:76:66:00. */
+INLINE bool is_own_mac(fdb_key key)
+{
+	return (uint32_t)(key >> 16) == 0x00667602;
 }
 
 /* Group destinations that the switch keeps to itself: IEEE 802.1Q table 8-1, and our loop probe. */
@@ -90,23 +109,20 @@ static enum drop admit_group(struct pass *p, struct frame *f)
 	return DROP_NONE;
 }
 
-/* Source and guard: the tag is off, so the addresses are at their place. */
-INLINE enum drop admit_source(const struct pass *p, const struct frame *f, fdb_key src,
-			      struct recorder *rec)
+/* What some ports ask of a source, and of the rate at which frames come. */
+static enum drop admit_limits(const struct pass *p, const struct frame *f, struct recorder *rec)
 {
-	const uint8_t *mac = f->snap + 6;
-
-	if (unlikely((mac[0] & 1) || src >> 16 == 0 || (is_own_mac(mac) && !p->in->is_host))) {
-		note(rec, f, STAGE_GUARD, "source address is a group, zero or the switch's own");
-		return DROP_BAD_SOURCE;
-	}
-	if (unlikely(p->in->guard_mac) && memcmp(mac, p->in->mac.b, 6) != 0) {
+	if (p->in->guard_mac && memcmp(f->snap + 6, p->in->mac.b, 6) != 0) {
 		char allowed[MAC_TEXT];
 
+		(void)allowed;
 		note(rec, f, STAGE_GUARD, "guard mac: this port may use %s only",
 		     mac_text(&p->in->mac, allowed));
-		(void)allowed;
 		return DROP_GUARD_MAC;
+	}
+	if (p->in->police && !rate_take(&p->in->police->rx, 8ULL * f->len, p->w->now_ns)) {
+		note(rec, f, STAGE_POLICE, "over the rate of the port");
+		return DROP_RATE;
 	}
 	return DROP_NONE;
 }
@@ -131,8 +147,7 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 	enum drop drop;
 
 	f->out = OUT_NONE;
-	p->rx_bytes += f->len;
-	if (unlikely(f->len < ETH_HEADER || f->snap_len < ETH_HEADER)) {
+	if (unlikely(f->snap_len < ETH_HEADER)) {
 		note(rec, f, STAGE_RX, "%u bytes are no Ethernet frame", f->len);
 		return DROP_RUNT;
 	}
@@ -147,11 +162,13 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 	drop = admit_vlan(p, f, rec);
 	if (unlikely(drop))
 		return drop;
-	p->src[i] = fdb_key_of(f->snap + 6, f->tci & TCI_VID);
-	p->dst[i] = fdb_key_of(f->snap, f->tci & TCI_VID);
-	drop = admit_source(p, f, p->src[i], rec);
-	if (unlikely(drop))
-		return drop;
+	p->src[i] = src_key(f);
+	p->dst[i] = dst_key(f);
+	if (unlikely((p->src[i] >> 16 & 1) || p->src[i] >> 16 == 0 ||
+		     (is_own_mac(p->src[i]) && !p->in->is_host))) {
+		note(rec, f, STAGE_GUARD, "source address is a group, zero or the switch's own");
+		return DROP_BAD_SOURCE;
+	}
 	if (f->off.flags | f->off.gso_type) {
 		drop = frame_check_offload(f);
 		if (unlikely(drop)) {
@@ -159,10 +176,10 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 			return drop;
 		}
 	}
-	if (unlikely(p->in->police != NULL) &&
-	    !rate_take(&p->in->police->rx, 8ULL * f->len, p->w->now_ns)) {
-		note(rec, f, STAGE_POLICE, "over the rate of the port");
-		return DROP_RATE;
+	if (unlikely(!p->in->is_plain_in)) {
+		drop = admit_limits(p, f, rec);
+		if (drop)
+			return drop;
 	}
 	fdb_prefetch(p->fab->fdb, p->src[i]);
 	fdb_prefetch(p->fab->fdb, p->dst[i]);
@@ -289,6 +306,7 @@ static enum drop flood(struct pass *p, unsigned i, struct recorder *rec)
 		}
 	}
 	f->out = OUT_FLOOD;
+	f->copies = (uint16_t)copies;
 	note(rec, f, STAGE_LOOKUP, "%s destination: flood to %u of the %u ports of VLAN %u",
 	     frame_is_group(f) ? "group" : "unknown", copies, m->n, vid);
 	return copies ? DROP_NONE : why;
@@ -311,13 +329,15 @@ INLINE enum drop choose(struct pass *p, unsigned i, struct recorder *rec)
 	note(rec, f, STAGE_LOOKUP, "destination is behind port %s", out->port->name);
 	if (unlikely(slot == p->in_slot))
 		return DROP_SAME_PORT;
-	if (unlikely(is_apart(p, out, f->tci & TCI_VID)))
-		return DROP_ISOLATED;
 	if (unlikely(!vlan_set_has(&out->vlan.carries, f->tci & TCI_VID)))
 		return flood(p, i, rec);
-	if (unlikely(out->is_host) && !is_for_host(out, f)) {
-		note(rec, f, STAGE_HOST, "not for the host's address on this network");
-		return DROP_HOST_ONLY;
+	if (unlikely(!out->is_plain_out)) {
+		if (is_apart(p, out, f->tci & TCI_VID))
+			return DROP_ISOLATED;
+		if (out->is_host && !is_for_host(out, f)) {
+			note(rec, f, STAGE_HOST, "not for the host's address on this network");
+			return DROP_HOST_ONLY;
+		}
 	}
 	f->out = slot;
 	append(p->w, slot, i);
@@ -329,11 +349,14 @@ INLINE enum drop police_output(const struct pass *p, const struct fabric_port *o
 			       const struct frame *f)
 {
 	uint32_t payload = f->off.gso_type ? gso_mtu_bytes(f) : f->len - ETH_HEADER;
-	uint32_t inner_tag = f->etype == ETYPE_8021Q || f->etype == ETYPE_8021AD ? TAG_BYTES : 0;
 
-	if (unlikely(payload > out->mtu + inner_tag))
-		return DROP_TOO_BIG;
-	if (unlikely(out->police != NULL) &&
+	if (unlikely(payload > out->mtu)) { /* a second tag does not count */
+		bool is_tagged = f->etype == ETYPE_8021Q || f->etype == ETYPE_8021AD;
+
+		if (!is_tagged || payload > out->mtu + TAG_BYTES)
+			return DROP_TOO_BIG;
+	}
+	if (unlikely(!out->is_plain_out) && out->police &&
 	    !rate_take(&out->police->tx, 8ULL * f->len, p->w->now_ns))
 		return DROP_RATE;
 	return DROP_NONE;
@@ -345,12 +368,35 @@ static void refuse(struct pass *p, const struct tx_frame *t, uint16_t slot)
 	struct vec *v = &p->w->vec;
 	unsigned i = (unsigned)(t->f - v->f);
 
-	if (v->f[i].out != OUT_FLOOD)
+	p->n_odd++;
+	if (v->f[i].out != OUT_FLOOD) {
 		v->f[i].drop = t->drop;
-	else if (p->n_late < LATE_MAX)
+		return;
+	}
+	v->f[i].copies--;
+	if (p->n_late < LATE_MAX)
 		p->late[p->n_late++] = (struct late){(uint8_t)i, t->drop, slot};
 	else
 		count(&p->fab->port[slot].port->counters[p->w->worker].tx_lost, 1);
+}
+
+/* Frames that tx refused or segmented: the totals said otherwise. */
+static void settle_tx(struct pass *p, unsigned n, uint16_t slot, uint64_t *frames, uint64_t *bytes)
+{
+	const struct tx_frame *tx = p->w->tx;
+
+	for (unsigned k = 0; k < n; k++) {
+		uint64_t whole = tx[k].f->len + (tx[k].tag.tpid ? TAG_BYTES : 0);
+
+		if (tx[k].drop) {
+			*frames -= 1;
+			*bytes -= whole;
+			refuse(p, &tx[k], slot);
+		} else if (tx[k].frames != 1) {
+			*frames += tx[k].frames - 1U;
+			*bytes += tx[k].bytes - whole;
+		}
+	}
 }
 
 /* Stage 3 for one output. */
@@ -361,40 +407,34 @@ INLINE void send_list(struct pass *p, uint16_t slot, struct recorder *rec)
 	const struct fabric_port *out = &p->fab->port[slot];
 	struct port_counters *c = &out->port->counters[w->worker];
 	struct tx_frame *tx = w->tx;
-	uint64_t frames = 0, bytes = 0;
-	unsigned n = 0;
+	uint64_t frames, bytes = 0;
+	unsigned n = 0, listed = o->n;
 
-	for (unsigned k = 0; k < o->n; k++) {
+	for (unsigned k = 0; k < listed; k++) {
 		const struct frame *f = &w->vec.f[o->frame[k]];
-		struct tx_frame *t = &tx[n];
+		struct tx_frame *t = &tx[n++];
+		enum drop drop = police_output(p, out, f);
 
-		t->f = f;
-		t->tag = vlan_egress(&out->vlan, f);
-		t->drop = (uint8_t)police_output(p, out, f);
-		t->frames = 1;
-		t->bytes = f->len + (t->tag.tpid ? TAG_BYTES : 0);
-		if (unlikely(t->drop)) {
+		*t = (struct tx_frame){.f = f, .frames = 1, .drop = (uint8_t)drop};
+		bytes += f->len;
+		if (!out->is_untagged) {
+			t->tag = vlan_egress(&out->vlan, f);
+			bytes += t->tag.tpid ? TAG_BYTES : 0;
+		}
+		if (unlikely(drop)) {
+			bytes -= f->len + (t->tag.tpid ? TAG_BYTES : 0);
 			refuse(p, t, slot);
 			if (rec)
 				recorder_output(rec, t, slot);
-			continue;
+			n--;
 		}
-		n++;
 	}
 	o->n = 0;
-	if (n)
-		out->port->ops->tx(out->port, w->worker, w->scratch, tx, n);
-	for (unsigned k = 0; k < n; k++) {
-		if (unlikely(tx[k].drop)) {
-			refuse(p, &tx[k], slot);
-		} else {
-			w->vec.f[tx[k].f - w->vec.f].taken = 1;
-			frames += tx[k].frames;
-			bytes += tx[k].bytes;
-		}
-		if (rec)
-			recorder_output(rec, &tx[k], slot);
-	}
+	frames = n;
+	if (n && unlikely(out->port->ops->tx(out->port, w->worker, w->scratch, tx, n)))
+		settle_tx(p, n, slot, &frames, &bytes);
+	for (unsigned k = 0; rec && k < n; k++)
+		recorder_output(rec, &tx[k], slot);
 	count(&c->tx_frames, frames);
 	count(&c->tx_bytes, bytes);
 }
@@ -407,7 +447,7 @@ static void settle_late(struct pass *p)
 	for (unsigned k = 0; k < p->n_late; k++) {
 		struct frame *f = &v->f[p->late[k].frame];
 
-		if (f->taken)
+		if (f->copies)
 			count(&p->fab->port[p->late[k].slot].port->counters[p->w->worker].tx_lost,
 			      1);
 		else if (!f->drop)
@@ -415,49 +455,58 @@ static void settle_late(struct pass *p)
 	}
 }
 
-/* Stage 4. */
-INLINE void account(struct pass *p)
+/* Stage 4, where not every frame of the vector was simply forwarded: returns how many were. */
+static unsigned account_odd(struct pass *p)
 {
 	const struct vec *v = &p->w->vec;
 	struct port_counters *c = &p->in->port->counters[p->w->worker];
 	unsigned forwarded = 0, local = 0;
 
-	if (unlikely(p->n_late))
-		settle_late(p);
+	settle_late(p);
 	for (unsigned i = 0; i < v->n; i++) {
 		const struct frame *f = &v->f[i];
 
-		if (unlikely(f->drop))
+		if (f->drop)
 			count(&c->drops[f->drop], 1);
-		else if (unlikely(f->out == OUT_LOCAL))
+		else if (f->out == OUT_LOCAL)
 			local++;
 		else
 			forwarded++;
 	}
-	count(&c->rx_frames, v->n);
-	count(&c->rx_bytes, p->rx_bytes);
-	count(&c->forwarded, forwarded);
-	if (unlikely(local))
-		count(&c->local, local);
+	count(&c->local, local);
+	return forwarded;
 }
 
 INLINE void forward_vec(struct pass *p, struct recorder *rec)
 {
 	struct forwarder *w = p->w;
+	struct port_counters *c = &p->in->port->counters[w->worker];
 	struct vec *v = &w->vec;
+	unsigned n = v->n, odd = 0;
+	uint64_t bytes = 0;
 
-	for (unsigned i = 0; i < v->n; i++) {
-		v->f[i].in = p->in_slot;
-		v->f[i].taken = 0;
-		v->f[i].drop = (uint8_t)admit(p, i, rec);
+	for (unsigned i = 0; i < n; i++) {
+		struct frame *f = &v->f[i];
+
+		bytes += f->len;
+		f->in = p->in_slot;
+		f->drop = (uint8_t)admit(p, i, rec);
+		odd += f->drop || f->out == OUT_LOCAL;
 	}
-	for (unsigned i = 0; i < v->n; i++)
-		if (!v->f[i].drop && v->f[i].out != OUT_LOCAL)
-			v->f[i].drop = (uint8_t)choose(p, i, rec);
+	for (unsigned i = 0; i < n; i++) {
+		struct frame *f = &v->f[i];
+
+		if (unlikely(odd) && (f->drop || f->out == OUT_LOCAL))
+			continue;
+		f->drop = (uint8_t)choose(p, i, rec);
+		p->n_odd += f->drop != 0;
+	}
 	for (unsigned k = 0; k < w->n_touched; k++)
 		send_list(p, w->touched[k], rec);
 	w->n_touched = 0;
-	account(p);
+	count(&c->forwarded, odd || p->n_odd ? account_odd(p) : n);
+	count(&c->rx_frames, n);
+	count(&c->rx_bytes, bytes);
 }
 
 void forward(struct forwarder *w, const struct fabric *fab, uint16_t in)
@@ -471,7 +520,7 @@ void forward(struct forwarder *w, const struct fabric *fab, uint16_t in)
 	p->in_slot = in;
 	p->now_s = (uint32_t)(w->now_ns / 1000000000);
 	p->n_late = 0;
-	p->rx_bytes = 0;
+	p->n_odd = 0;
 	if (!unlikely(rec)) {
 		forward_vec(p, NULL);
 		return;

@@ -78,8 +78,8 @@ struct frame {
 	uint16_t out;		  /* slot of the one output, or OUT_* */
 	uint8_t drop;		  /* enum drop; DROP_NONE while it goes on */
 	uint8_t traced;		  /* 0, or 1 + index in the recorder's list */
-	uint8_t taken;		  /* outputs that took it, saturating */
-	uint8_t reserved[13];
+	uint16_t copies;	  /* outputs that take a flooded frame, as far as is known */
+	uint8_t reserved[12];
 };
 
 _Static_assert(sizeof(struct frame) == 64, "a frame context is one cache line");

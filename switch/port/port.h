@@ -46,10 +46,10 @@ static inline void tag_write(uint8_t *p, struct tag t)
 /* A frame to be sent, and what became of it. */
 struct tx_frame {
 	const struct frame *f;
-	struct tag tag; /* goes between the source address and the EtherType */
-	uint8_t drop;   /* in and out: DROP_NONE; tx says why when the port does not take it */
+	struct tag tag;	 /* goes between the source address and the EtherType */
 	uint16_t frames; /* in: 1; out: frames it became when tx segmented it */
-	uint32_t bytes;  /* in: as it leaves, tag included; out: of all segments */
+	uint8_t drop;	 /* in: DROP_NONE; out: why tx did not take it */
+	uint32_t bytes;	 /* out, only where frames is not 1: bytes of all segments, tags included */
 };
 
 struct port;
@@ -64,8 +64,10 @@ struct port_ops {
 	unsigned (*rx)(struct port *p, unsigned q, struct scratch *s, struct vec *v, unsigned max);
 	/* Returns the memory of the last rx() to the source.  NULL when there is nothing to do. */
 	void (*rx_done)(struct port *p, unsigned q);
-	/* Sends n frames over queue q % p->queues, in order.  Never blocks; sets drop of each. */
-	void (*tx)(struct port *p, unsigned q, struct scratch *s, struct tx_frame *t, unsigned n);
+	/* Sends n frames over queue q % p->queues, in order.  Never blocks.  Returns how many of them were not simply
+	 * taken as one frame: drop or frames is changed there. */
+	unsigned (*tx)(struct port *p, unsigned q, struct scratch *s, struct tx_frame *t,
+		       unsigned n);
 	/* Asks for a wake-up of queue q through its descriptor.  True: sleep is fine; false: frames came
 	 * meanwhile, poll again.  NULL: the descriptor is level-triggered and always tells. */
 	bool (*arm)(struct port *p, unsigned q);
@@ -83,23 +85,24 @@ struct port_counters {
 
 /* The policers of a port, shared by the workers; a rate of 0 limits nothing. */
 struct police {
-	struct rate rx, tx;                         /* bits */
-	struct rate broadcast, multicast, unknown;  /* frames */
+	struct rate rx, tx;			   /* bits */
+	struct rate broadcast, multicast, unknown; /* frames */
 };
 
 struct port {
 	const struct port_ops *ops;
 	enum port_kind kind;
 	char name[PORT_NAME_SIZE];
-	uint16_t slot;               /* index in the fabric; the same over a restart */
+	uint16_t slot; /* index in the fabric; the same over a restart */
 	uint16_t queues;
-	_Atomic uint8_t state;       /* enum port_state */
-	_Atomic uint32_t loop_until_s; /* flooding is capped until this second, 0: not */
-	struct mac mac;              /* of the device behind it; zero: unknown */
+	_Atomic uint8_t state;		 /* enum port_state */
+	_Atomic uint32_t loop_until_s;	 /* flooding is capped until this second, 0: not */
+	struct mac mac;			 /* of the device behind it; zero: unknown */
 	_Atomic int fd[PORT_QUEUES_MAX]; /* what a worker polls for each queue, -1: none */
-	void *priv;                  /* the kind's own */
-	struct police *police;       /* what the running configuration limits, or NULL; the fabric shows it to workers */
-	struct rate loop_cap;        /* flooded frames while in a loop */
+	void *priv;			 /* the kind's own */
+	struct police *
+		police; /* what the running configuration limits, or NULL; the fabric shows it to workers */
+	struct rate loop_cap; /* flooded frames while in a loop */
 	struct port_counters counters[WORKERS_MAX];
 };
 

@@ -176,11 +176,13 @@ static void tap_tx_one(int fd, struct scratch *s, struct tx_frame *t)
 		t->drop = (uint8_t)drop_of_errno(errno);
 }
 
-static void tap_tx(struct port *p, unsigned q, struct scratch *s, struct tx_frame *t, unsigned n)
+static unsigned tap_tx(struct port *p, unsigned q, struct scratch *s, struct tx_frame *t,
+		       unsigned n)
 {
 	const struct tap *tap = p->priv;
 	int fd = atomic_load_explicit(&p->fd[q % p->queues], memory_order_acquire);
 	unsigned can = atomic_load_explicit(&tap->can, memory_order_relaxed);
+	unsigned odd = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		if (fd < 0)
@@ -189,7 +191,9 @@ static void tap_tx(struct port *p, unsigned q, struct scratch *s, struct tx_fram
 			tap_tx_segmented(fd, s, &t[i], can);
 		else
 			tap_tx_one(fd, s, &t[i]);
+		odd += t[i].drop || t[i].frames != 1;
 	}
+	return odd;
 }
 
 static void tap_close(struct port *p)

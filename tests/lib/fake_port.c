@@ -66,20 +66,25 @@ static void store(struct fake *fake, const struct tx_frame *t)
 	frame_copy(t->f, 12, out->bytes + 12 + tag, t->f->len - 12);
 }
 
-static void fake_tx(struct port *p, unsigned q, struct scratch *s, struct tx_frame *t, unsigned n)
+static unsigned fake_tx(struct port *p, unsigned q, struct scratch *s, struct tx_frame *t,
+			unsigned n)
 {
 	struct fake *fake = p->priv;
+
+	unsigned refused = 0;
 
 	(void)q;
 	(void)s;
 	for (unsigned i = 0; i < n && !fake->discards; i++) {
 		if (fake->room == 0 || fake->n_out == FAKE_FRAMES) {
 			t[i].drop = DROP_TX_FULL;
+			refused++;
 			continue;
 		}
 		fake->room--;
 		store(fake, &t[i]);
 	}
+	return refused;
 }
 
 static void fake_close(struct port *p)
