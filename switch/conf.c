@@ -5,7 +5,7 @@
  *   text --conf_yaml.c--> tree --conf_merge.c, by conf_schema.c--> struct conf --conf_check.c--> ready to apply
  *
  * Objects of a kind are one array without spare room: configurations are made anew for each change and thrown away
- * whole.  Where many names are looked up (merging, checking), conf_names sorts them first.
+ * whole.  Where many names are looked up, conf_names sorts them first; a configuration that was checked keeps them so.
  */
 #include "switch/conf.h"
 
@@ -61,6 +61,25 @@ const void *conf_names_find(const struct conf_names *names, const char *name)
 		bsearch(&name, names->name, names->n, sizeof(names->name[0]), compare_names);
 
 	return at ? *at : NULL;
+}
+
+int conf_index_make(struct conf *c)
+{
+	conf_index_drop(c);
+	c->index = calloc(1, sizeof(*c->index));
+	if (!c->index || conf_names_init(&c->index->networks, c, &conf_networks))
+		return -ENOMEM;
+	return conf_names_init(&c->index->ports, c, &conf_ports);
+}
+
+void conf_index_drop(struct conf *c)
+{
+	if (!c->index)
+		return;
+	conf_names_fini(&c->index->networks);
+	conf_names_fini(&c->index->ports);
+	free(c->index);
+	c->index = NULL;
 }
 
 struct conf *conf_create(void)
@@ -143,6 +162,7 @@ void conf_destroy(struct conf *c)
 		conf_object_fini(&conf_networks, &c->networks[i]);
 	for (size_t i = 0; i < c->n_containers; i++)
 		conf_object_fini(&conf_containers, &c->containers[i]);
+	conf_index_drop(c);
 	free(c->networks);
 	free(c->ports);
 	free(c->containers);
@@ -171,6 +191,8 @@ const char *conf_error_line(const struct conf_error *err, const char *file,
 
 const struct conf_network *conf_find_network(const struct conf *c, const char *name)
 {
+	if (c->index)
+		return conf_names_find(&c->index->networks, name);
 	for (size_t i = 0; i < c->n_networks; i++)
 		if (!strcmp(c->networks[i].name, name))
 			return &c->networks[i];
@@ -179,6 +201,8 @@ const struct conf_network *conf_find_network(const struct conf *c, const char *n
 
 const struct conf_port *conf_find_port(const struct conf *c, const char *name)
 {
+	if (c->index)
+		return conf_names_find(&c->index->ports, name);
 	for (size_t i = 0; i < c->n_ports; i++)
 		if (!strcmp(c->ports[i].name, name))
 			return &c->ports[i];

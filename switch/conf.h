@@ -134,6 +134,7 @@ struct conf {
 	struct conf_container *containers;
 	size_t n_containers;
 	struct conf_workers workers;
+	struct conf_index *index; /* of names, made by conf_validate(); conf_merge() drops it */
 };
 
 /*

@@ -21,7 +21,6 @@ struct check {
 	struct conf *c;
 	const struct conf *keep;
 	struct conf_error *err;
-	struct conf_names networks, ports;
 };
 
 /* Something that only one object may have. */
@@ -228,7 +227,7 @@ static int fail_no_network(struct check *k, const struct conf_port *p)
 
 	if (!old || p->line)
 		return fail(k, &conf_ports, p, "network", "network \"%s\" does not exist%s",
-			    p->network, conf_nearest(p->network, k->networks.name, near));
+			    p->network, conf_nearest(p->network, k->c->index->networks.name, near));
 	fail(k, &conf_networks, old, NULL, "port \"%s\" is still on it", p->name);
 	k->err->line = k->err->column = 0;
 	return -EINVAL;
@@ -243,7 +242,7 @@ static int check_port(struct check *k, const struct conf_port *p)
 	err = check_port_vlan(k, p);
 	if (!err)
 		err = check_port_addresses(k, p);
-	if (!err && p->network[0] && !conf_names_find(&k->networks, p->network))
+	if (!err && p->network[0] && !conf_names_find(&k->c->index->networks, p->network))
 		err = fail_no_network(k, p);
 	return err;
 }
@@ -271,14 +270,14 @@ static int check_macs(struct check *k, const struct conf_network *n)
 
 	for (size_t i = 0; i < n->n_macs; i++) {
 		const struct conf_static_mac *s = &n->macs[i];
-		const struct conf_port *p = conf_names_find(&k->ports, s->port);
+		const struct conf_port *p = conf_names_find(&k->c->index->ports, s->port);
 
 		if (p && is_carried(p, n))
 			continue;
 		mac_text(&s->mac, mac);
 		if (!p)
 			fail(k, &conf_networks, n, "macs", "%s: port \"%s\" does not exist%s", mac,
-			     s->port, conf_nearest(s->port, k->ports.name, near));
+			     s->port, conf_nearest(s->port, k->c->index->ports.name, near));
 		else
 			fail(k, &conf_networks, n, "macs", "%s: port \"%s\" is not on this network",
 			     mac, s->port);
@@ -296,9 +295,9 @@ static int check_nic(struct check *k, const struct conf_container *c, size_t i)
 	const struct conf_nic *nic = &c->nics[i];
 	char text[CONF_WHY], near[CONF_QUOTE];
 
-	if (!conf_names_find(&k->networks, nic->network)) {
+	if (!conf_names_find(&k->c->index->networks, nic->network)) {
 		snprintf(text, sizeof(text), "network \"%s\" does not exist%s", nic->network,
-			 conf_nearest(nic->network, k->networks.name, near));
+			 conf_nearest(nic->network, k->c->index->networks.name, near));
 		return fail_nic(k, c, i, "network", text);
 	}
 	if (nic->has_gateway && !nic->ipv4.is_set)
@@ -526,15 +525,13 @@ static int check_all(struct check *k)
 int conf_validate(struct conf *c, const struct conf *keep, struct conf_error *err)
 {
 	struct check k = {.c = c, .keep = keep, .err = err};
-	int status = -ENOMEM;
+	int status;
 
 	*err = (struct conf_error){0};
-	if (!conf_names_init(&k.networks, c, &conf_networks) &&
-	    !conf_names_init(&k.ports, c, &conf_ports))
+	status = conf_index_make(c);
+	if (!status)
 		status = check_all(&k);
 	if (status == -ENOMEM)
 		snprintf(err->text, sizeof(err->text), "out of memory");
-	conf_names_fini(&k.networks);
-	conf_names_fini(&k.ports);
 	return status;
 }

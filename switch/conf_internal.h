@@ -127,7 +127,7 @@ void conf_object_fini(const struct conf_kind *kind, void *object);
 bool conf_is_number(const struct conf_key *key);
 uint64_t conf_number(const struct conf_key *key, const void *object);
 
-/* Each fills why and returns false when the text does not do. */
+/* Each fills why and returns false when the text does not do; an empty why: out of memory. */
 bool conf_scalar_parse(const struct conf_key *key, const char *text, void *object,
 		       char why[static CONF_WHY]);
 bool conf_vids_parse(const char *text, uint64_t vids[4096 / 64], char why[static CONF_WHY]);
@@ -157,5 +157,13 @@ struct conf_names {
 int conf_names_init(struct conf_names *names, const struct conf *c, const struct conf_kind *kind);
 void conf_names_fini(struct conf_names *names);
 const void *conf_names_find(const struct conf_names *names, const char *name);
+
+/* Of a configuration that will not change: c->index. */
+struct conf_index {
+	struct conf_names networks, ports;
+};
+
+int conf_index_make(struct conf *c);
+void conf_index_drop(struct conf *c);
 
 #endif

@@ -360,7 +360,7 @@ static int merge_value(struct merge *m, const struct conf_kind *kind, const stru
 	if (is_scalar && n->kind != NODE_SCALAR)
 		return fail_type(m, n, key->name, conf_expects(key, why));
 	if (is_scalar && !conf_scalar_parse(key, n->text, object, why))
-		return fail(m, n, "%s", why);
+		return why[0] ? fail(m, n, "%s", why) : no_memory(m);
 	if (!is_scalar)
 		err = merge_nested(m, kind, key, n, object);
 	if (key->has)
@@ -612,6 +612,7 @@ int conf_merge(struct conf *c, const char *text, size_t bytes, enum conf_merge h
 
 	*err = (struct conf_error){0};
 	clear_marks(c);
+	conf_index_drop(c);
 	status = conf_tree_parse(&tree, text, bytes, err);
 	if (!status)
 		status = merge_root(&m, tree.root);

@@ -404,9 +404,11 @@ static bool text_parse(const struct conf_key *key, const char *text, void *objec
 	case CONF_IP:
 		return ip_check(key, text, field, why);
 	case CONF_STRING:
-		copy = string_check(key, text, why) ? strdup(text) : NULL;
+		if (!string_check(key, text, why))
+			return false;
+		copy = strdup(text);
 		if (!copy)
-			return why[0] ? false : refuse(why, "out of memory");
+			return false;
 		free(*(char **)field);
 		*(char **)field = copy;
 		return true;
