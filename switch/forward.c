@@ -59,6 +59,7 @@ struct pass {
 	unsigned n_late;
 	unsigned n_odd; /* frames that are dropped, or local */
 	fdb_key src[VEC_SIZE], dst[VEC_SIZE];
+	uint64_t src_hash[VEC_SIZE], dst_hash[VEC_SIZE];
 	struct late late[LATE_MAX];
 };
 
@@ -181,8 +182,10 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 		if (drop)
 			return drop;
 	}
-	fdb_prefetch(p->fab->fdb, p->src[i]);
-	fdb_prefetch(p->fab->fdb, p->dst[i]);
+	p->src_hash[i] = fdb_hash(p->fab->fdb->table, p->src[i]);
+	p->dst_hash[i] = fdb_hash(p->fab->fdb->table, p->dst[i]);
+	fdb_prefetch(p->fab->fdb, p->src_hash[i]);
+	fdb_prefetch(p->fab->fdb, p->dst_hash[i]);
 	return DROP_NONE;
 }
 
@@ -190,7 +193,8 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 INLINE enum drop learn(struct pass *p, unsigned i, struct recorder *rec)
 {
 	struct frame *f = &p->w->vec.f[i];
-	enum fdb_learned what = fdb_learn(p->fab->fdb, p->src[i], p->in_slot, p->now_s);
+	enum fdb_learned what =
+		fdb_learn_hashed(p->fab->fdb, p->src[i], p->src_hash[i], p->in_slot, p->now_s);
 	uint64_t bit = 1ULL << (p->in_slot & 63);
 	uint64_t *hits = &p->w->mac_limit_hits[p->in_slot >> 6];
 
@@ -322,7 +326,8 @@ INLINE enum drop choose(struct pass *p, unsigned i, struct recorder *rec)
 
 	if (unlikely(drop))
 		return drop;
-	slot = frame_is_group(f) ? OUT_FLOOD : fdb_lookup(p->fab->fdb, p->dst[i], NULL);
+	slot = frame_is_group(f) ? OUT_FLOOD
+				 : fdb_lookup_hashed(p->fab->fdb, p->dst[i], p->dst_hash[i], NULL);
 	if (unlikely(slot >= p->fab->n_slots || !p->fab->port[slot].port))
 		return flood(p, i, rec);
 	out = &p->fab->port[slot];

@@ -143,25 +143,31 @@ void fdb_destroy(struct fdb *fdb); /* the table stays */
 uint16_t fdb_lookup_second(const struct fdb *fdb, fdb_key key,
 			   uint16_t *flags); /* in that bucket */
 
-static inline uint16_t fdb_lookup(const struct fdb *fdb, fdb_key key, uint16_t *flags)
+/* The path computes the hash of a key once, for prefetch and use. */
+static inline uint16_t fdb_lookup_hashed(const struct fdb *fdb, fdb_key key, uint64_t hash,
+					 uint16_t *flags)
 {
-	const struct fdb_table *t = fdb->table;
 	uint64_t value;
 
-	if (__builtin_expect(!fdb_read(&t->bucket[fdb_first(fdb_hash(t, key))], key, &value), 0))
+	if (__builtin_expect(!fdb_read(&fdb->table->bucket[fdb_first(hash)], key, &value), 0))
 		return fdb_lookup_second(fdb, key, flags);
 	if (flags)
 		*flags = (uint8_t)(value >> FDB_FLAGS_SHIFT);
 	return (uint16_t)(value >> FDB_SLOT_SHIFT);
 }
 
+static inline uint16_t fdb_lookup(const struct fdb *fdb, fdb_key key, uint16_t *flags)
+{
+	return fdb_lookup_hashed(fdb, key, fdb_hash(fdb->table, key), flags);
+}
+
 /* What fdb_learn() does when the entry is not in its first bucket just as it would be written. */
 enum fdb_learned fdb_learn_slow(struct fdb *fdb, fdb_key key, uint16_t slot, uint32_t now_s);
 
-static inline enum fdb_learned fdb_learn(struct fdb *fdb, fdb_key key, uint16_t slot,
-					 uint32_t now_s)
+static inline enum fdb_learned fdb_learn_hashed(struct fdb *fdb, fdb_key key, uint64_t hash,
+						uint16_t slot, uint32_t now_s)
 {
-	const struct fdb_bucket *b = &fdb->table->bucket[fdb_first(fdb_hash(fdb->table, key))];
+	const struct fdb_bucket *b = &fdb->table->bucket[fdb_first(hash)];
 	unsigned way = fdb_way(b, key);
 	uint64_t value = atomic_load_explicit(&b->value[way], memory_order_relaxed);
 
@@ -173,10 +179,16 @@ static inline enum fdb_learned fdb_learn(struct fdb *fdb, fdb_key key, uint16_t 
 	return fdb_learn_slow(fdb, key, slot, now_s);
 }
 
-/* Most keys lie in their first bucket. */
-static inline void fdb_prefetch(const struct fdb *fdb, fdb_key key)
+static inline enum fdb_learned fdb_learn(struct fdb *fdb, fdb_key key, uint16_t slot,
+					 uint32_t now_s)
 {
-	__builtin_prefetch(&fdb->table->bucket[fdb_first(fdb_hash(fdb->table, key))]);
+	return fdb_learn_hashed(fdb, key, fdb_hash(fdb->table, key), slot, now_s);
+}
+
+/* Most keys lie in their first bucket. */
+static inline void fdb_prefetch(const struct fdb *fdb, uint64_t hash)
+{
+	__builtin_prefetch(&fdb->table->bucket[fdb_first(hash)]);
 }
 
 /* Control; never called with the lock held.  Each takes the lock for a few buckets at a time. */
