@@ -454,7 +454,8 @@ static int seed_jansson(void)
 
 struct ctl *ctl_create(struct daemon *d, int listen_fd)
 {
-	struct client_calls calls = {.request = on_request, .refused = on_refused};
+	struct client_calls calls = {
+		.request = on_request, .refused = on_refused, .patience_ms = CTL_REQUEST_MS};
 	struct ctl *c = calloc(1, sizeof(*c));
 	struct timespec now;
 

@@ -5,8 +5,8 @@
  * ctl.c starts it and gets whole requests from it; it runs in the control loop and never waits.  Each
  * client is in the list of its state, oldest first:
  *
- *   reading   a request is awaited, until CTL_REQUEST_MS after the connection
- *   ending    an answer is being sent; CTL_REQUEST_MS for each piece
+ *   reading   a request is awaited, for calls.patience_ms after the connection
+ *   ending    an answer is being sent; as long for each piece
  *   streams   no deadline
  *
  * so one timer for the heads of the first two lists serves all deadlines.  What is full gives way to
@@ -265,7 +265,7 @@ static void arm(struct clients *all)
 
 static void set_deadline(struct client *cl, struct client_list *l)
 {
-	cl->deadline_ms = clock_ms() + CTL_REQUEST_MS;
+	cl->deadline_ms = clock_ms() + cl->all->calls.patience_ms;
 	enlist(cl, l);
 	arm(cl->all);
 }

@@ -34,6 +34,7 @@ struct client_calls {
 	client_request request;
 	client_refused refused;
 	void *arg;
+	uint32_t patience_ms; /* for a whole request, and for each piece of an answer */
 };
 
 /* Takes listen_fd.  NULL with errno, and then it stays the caller's. */
