@@ -149,7 +149,7 @@ static void write_iov(struct capture *c, struct iovec *iov, int n)
 			iov++;
 			n--;
 		}
-		if (wrote > 0) {
+		if (wrote > 0 && n > 0) {
 			iov->iov_base = (uint8_t *)iov->iov_base + wrote;
 			iov->iov_len -= (size_t)wrote;
 		}
