@@ -27,7 +27,8 @@
  *   stats                            -> [{port, state, rx{}, tx{}, forwarded, local, drops}]
  *   events      since_ms? follow?    -> [{time, kind, object, text}], or a stream of them; since_ms: no older than that, by
  *                                       default all that are kept, or with follow only new ones
- *   trace       filter? sees_tag? port? count? drops?         streams the objects of INTERFACE
+ *   trace       filter? sees_tag? port? count? drops?         streams the objects of INTERFACE (story.h), and {lost} once a
+ *                                                             second when stories were lost
  *   capture     port dir? filter? sees_tag? count? snaplen?   with a descriptor; streams {frames, lost} once a second and
  *                                                             at the end, which comes with count or when the client leaves
  *   filter is a compiled pcap program: [[code, jt, jf, k], ...]

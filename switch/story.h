@@ -9,9 +9,10 @@
  *              "ip": {"proto": "tcp", "src": IP, "dst": IP, "sport": 1, "dport": 2},
  *              "arp": {"op": "request", "sender": IP, "target": IP}},
  *    "port": "c1", "steps": [{"stage": "rx", "what": TEXT}, ...],
- *    "verdict": "forward", "out": ["c2"], "reason": "none"}
+ *    "verdict": "forward", "out": ["c2"], "reason": null}
  *
- * vlan is the VLAN of the fabric, null for a frame that was dropped before it had one.  type: ipv4, ipv6,
+ * vlan is the VLAN of the fabric, null for a frame that was dropped before it had one.  reason is the word of
+ * the drop, null for a frame that was not dropped.  type: ipv4, ipv6,
  * arp, or hexadecimal.  What the first TRACE_SNAP bytes do not hold is left out.
  */
 #ifndef VFAB_SWITCH_STORY_H
