@@ -16,7 +16,7 @@
 
 #include "switch/conf_internal.h"
 
-void conf_set_objects(struct conf *c, const struct conf_kind *kind, const void *objects, size_t n)
+void conf_set_objects(struct conf *c, const struct conf_kind *kind, void *objects, size_t n)
 {
 	memcpy(conf_field(c, kind->array), &objects, sizeof(objects));
 	memcpy(conf_field(c, kind->count), &n, sizeof(n));
@@ -92,7 +92,9 @@ static void *duplicate(const void *from, size_t n, size_t size)
 {
 	void *to = malloc((n + 1) * size);
 
-	if (to && n)
+	if (!to)
+		return NULL;
+	if (n)
 		memcpy(to, from, n * size);
 	return to;
 }

@@ -351,13 +351,20 @@ static int check_claims(struct check *k, struct claim *claims, size_t n, const c
 		    (const char *)first->object);
 }
 
-static struct claim *claim(struct claim *c, const struct conf_kind *kind, const void *object,
-			   const char *key)
+/* A namespace and an interface, "NETNS\nIFNAME", or the name of a port. */
+__attribute__((format(printf, 5, 6))) static void claim(struct claim *c,
+							const struct conf_kind *kind,
+							const void *object, const char *key,
+							const char *fmt, ...)
 {
+	va_list ap;
+
 	c->kind = kind;
 	c->object = object;
 	c->key = key;
-	return c;
+	va_start(ap, fmt);
+	vsnprintf(c->what, sizeof(c->what), fmt, ap);
+	va_end(ap);
 }
 
 /* The name of a namespace and its path are one. */
@@ -376,40 +383,41 @@ static size_t claim_devices(const struct conf *c, struct claim *out)
 	char buf[CONF_IFNAME_SIZE];
 	size_t n = 0;
 
-	for (size_t i = 0; i < c->n_networks; i++)
-		if (c->networks[i].mode == NET_HOST_ONLY)
-			snprintf(claim(&out[n++], &conf_networks, &c->networks[i], "ifname")->what,
-				 sizeof(out->what), "\n%s",
-				 conf_network_ifname(&c->networks[i], buf));
+	for (size_t i = 0; i < c->n_networks; i++) {
+		const struct conf_network *net = &c->networks[i];
+
+		if (net->mode == NET_HOST_ONLY)
+			claim(&out[n++], &conf_networks, net, "ifname", "\n%s",
+			      conf_network_ifname(net, buf));
+	}
 	for (size_t i = 0; i < c->n_ports; i++)
-		snprintf(claim(&out[n++], &conf_ports, &c->ports[i], "tap")->what,
-			 sizeof(out->what), "%s\n%s", netns_name(c->ports[i].netns),
-			 c->ports[i].tap);
+		claim(&out[n++], &conf_ports, &c->ports[i], "tap", "%s\n%s",
+		      netns_name(c->ports[i].netns), c->ports[i].tap);
 	for (size_t i = 0; i < c->n_containers; i++)
 		for (size_t j = 0; j < c->containers[i].n_nics; j++)
-			snprintf(
-				claim(&out[n++], &conf_containers, &c->containers[i], "nics")->what,
-				sizeof(out->what), "%s\n%s", c->containers[i].name,
-				conf_nic_ifname(&c->containers[i], j, buf));
+			claim(&out[n++], &conf_containers, &c->containers[i], "nics", "%s\n%s",
+			      c->containers[i].name, conf_nic_ifname(&c->containers[i], j, buf));
 	return n;
 }
 
 static size_t claim_port_names(const struct conf *c, struct claim *out)
 {
-	char buf[CONF_NAME_SIZE];
+	char ifname[CONF_IFNAME_SIZE], name[CONF_NAME_SIZE];
 	size_t n = 0;
 
-	for (size_t i = 0; i < c->n_networks; i++)
-		if (c->networks[i].mode == NET_HOST_ONLY)
-			conf_network_ifname(
-				&c->networks[i],
-				claim(&out[n++], &conf_networks, &c->networks[i], "ifname")->what);
+	for (size_t i = 0; i < c->n_networks; i++) {
+		const struct conf_network *net = &c->networks[i];
+
+		if (net->mode == NET_HOST_ONLY)
+			claim(&out[n++], &conf_networks, net, "ifname", "%s",
+			      conf_network_ifname(net, ifname));
+	}
 	for (size_t i = 0; i < c->n_ports; i++)
-		strcpy(claim(&out[n++], &conf_ports, &c->ports[i], NULL)->what, c->ports[i].name);
+		claim(&out[n++], &conf_ports, &c->ports[i], NULL, "%s", c->ports[i].name);
 	for (size_t i = 0; i < c->n_containers; i++)
 		for (size_t j = 0; j < c->containers[i].n_nics; j++)
-			strcpy(claim(&out[n++], &conf_containers, &c->containers[i], "nics")->what,
-			       conf_nic_port(&c->containers[i], j, buf));
+			claim(&out[n++], &conf_containers, &c->containers[i], "nics", "%s",
+			      conf_nic_port(&c->containers[i], j, name));
 	return n;
 }
 

@@ -119,7 +119,7 @@ static inline void *conf_field(const void *object, size_t at)
 const struct conf_key *conf_key_find(const struct conf_key *keys, const char *name);
 /* The objects of a kind. */
 void *conf_objects(const struct conf *c, const struct conf_kind *kind, size_t *n);
-void conf_set_objects(struct conf *c, const struct conf_kind *kind, const void *objects, size_t n);
+void conf_set_objects(struct conf *c, const struct conf_kind *kind, void *objects, size_t n);
 /* Frees what an object holds beside itself. */
 void conf_object_fini(const struct conf_kind *kind, void *object);
 

@@ -44,7 +44,7 @@ const char *conf_quote(const char *text, char buf[static CONF_QUOTE])
 		if (is_c1)
 			buf[i - 1] = buf[i] = '?';
 	}
-	strcpy(buf + cut, cut < n ? "..." : "");
+	snprintf(buf + cut, CONF_QUOTE - cut, "%s", cut < n ? "..." : "");
 	return buf;
 }
 

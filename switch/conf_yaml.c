@@ -17,6 +17,7 @@
  */
 #include "switch/conf_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -277,6 +278,7 @@ static int close_level(struct builder *b)
 	char quoted[CONF_QUOTE];
 	bool failed = false;
 
+	assert(l->node); /* libyaml ends what it began */
 	if (l->node->kind == NODE_MAP)
 		twice = find_twice(l->node, &failed);
 	if (failed)
