@@ -156,6 +156,8 @@ static void print_frame(json_t *frame)
 	print_member(" from ", frame, "arp.sender", "");
 	print_member(" for ", frame, "arp.target", "");
 	print_member("\n    ", frame, "ip.proto", "");
+	print_member(" type ", frame, "ip.type", "");
+	print_member(" code ", frame, "ip.code", "");
 	print_member(" ", frame, "ip.src", "");
 	print_member(" port ", frame, "ip.sport", "");
 	print_member(" > ", frame, "ip.dst", "");
@@ -284,6 +286,17 @@ static int capture_request(json_t *request, const struct call *c)
 	return rc;
 }
 
+/* Asks for the port's drops, to hear of a wrong name before a file is cut to nothing for it. */
+static int check_port(const char *name)
+{
+	json_t *request;
+
+	request = client_request("drops");
+	if (strcmp(name, "all"))
+		json_object_set_new(request, "port", json_string(name));
+	return client_ask(request, NULL, NULL);
+}
+
 int capture(const struct call *c)
 {
 	struct tally tally = {0};
@@ -292,9 +305,8 @@ int capture(const struct call *c)
 
 	request = client_request("capture");
 	rc = capture_request(request, c);
-	if (!rc && !client_is_answered())
-		/* Before a file is cut to nothing for it. */
-		rc = fail(EXIT_REFUSED, "no vfabd answers on %s", client_socket());
+	if (!rc)
+		rc = check_port(c->arg[0]);
 	fd = rc ? -1 : open_output(call_option(c, "write"), &rc);
 	if (fd < 0) {
 		json_decref(request);
