@@ -24,6 +24,7 @@
 #include "switch/base/rcu.h"
 #include "switch/broker.h"
 #include "switch/port/tap.h"
+#include "switch/watch.h"
 
 enum { BURST_BYTES_MIN = 128 * 1024, LOOP_CAP_PPS = 100, MTU_DEFAULT = 1500 };
 
@@ -515,6 +516,7 @@ static int change_workers(struct daemon *d, const struct conf *to)
 			return -errno;
 		d->n_workers++;
 	}
+	watch_publish(d); /* new workers have new recorders */
 	return 0;
 }
 

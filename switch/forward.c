@@ -530,6 +530,8 @@ void forward(struct forwarder *w, const struct fabric *fab, uint16_t in)
 		forward_vec(p, NULL);
 		return;
 	}
+	for (unsigned i = 0; i < w->vec.n; i++)
+		w->vec.f[i].in = in;
 	recorder_begin(rec, fab, &w->vec);
 	forward_vec(p, rec);
 	recorder_end(rec, &w->vec);

@@ -26,6 +26,7 @@
 #include "switch/daemon.h"
 #include "switch/guard_loop.h"
 #include "switch/sandbox.h"
+#include "switch/watch.h"
 
 enum { TICK_MS = 250, AGE_MS = 1000, STATUS_BAD_DATA = 65 };
 
@@ -210,6 +211,7 @@ static void close_all(struct run *r)
 	struct daemon *d = &r->d;
 
 	ctl_destroy(d->ctl);
+	watch_shutdown(d);
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_stop(d->worker[i]);
 	fabric_destroy(d->fabric);
@@ -238,6 +240,7 @@ int switch_run(const char *conf_name)
 	r->guard_loop = guard_loop_create();
 	if (!r->d.loop || !r->d.conf || !r->guard_loop || open_state(&r->d) < 0)
 		goto out;
+	json_object_seed(0); /* it may want a random device, which the sandbox has not */
 	rc = sandbox_enter(&step);
 	if (rc < 0) {
 		log_err("sandbox: %s: %s", step, strerror(-rc));
