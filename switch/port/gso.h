@@ -24,8 +24,8 @@ bool gso_passes(const struct frame *f, unsigned can);
  * Gives each frame that f becomes to emit, headers and payload contiguous in buf (capacity bytes; at
  * least one segment must fit), checksums complete unless can says CAN_CSUM, in which case segments keep
  * partial checksums.  off of a segment: what is still to be done.  A frame without GSO gives one.
- * emit returns false to stop.  Returns the number of segments emitted, or 0 when f does not hold what
- * its offload fields say (frame_check_offload passed earlier, so only when buf is too small).
+ * emit returns false when it did not take one, which ends it; the bytes are its own only for that call.  Returns how
+ * many were taken; 0 also when buf is too small or f does not hold what its offload fields say.
  */
 struct segment {
 	const uint8_t *bytes;
