@@ -254,7 +254,7 @@ static bool shares_host(const struct target *t)
 int attach(const struct call *c)
 {
 	const char *ifname = call_option(c, "ifname"), *name = call_option(c, "name");
-	struct target t;
+	struct target t = {.kind = ""};
 	json_t *keys;
 	int status;
 

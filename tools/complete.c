@@ -232,6 +232,10 @@ int complete(const struct call *c)
 		word += 2;
 		n -= 2;
 	}
+	if (n > 1 && !strcmp(word[0], "help")) {
+		word++;
+		n--;
+	}
 	if (n <= 1) {
 		offer_nouns(c->verbs, n ? word[0] : "");
 		return 0;

@@ -74,7 +74,7 @@ int confile_replace(const char *path, const char *text, mode_t mode)
 	if (!realpath(path, real)) {
 		if (errno != ENOENT || strlen(path) >= sizeof(real))
 			return fail(EXIT_REFUSED, "%s: %s", path, strerror(errno));
-		strcpy(real, path);
+		memcpy(real, path, strlen(path) + 1);
 	}
 	snprintf(temp, sizeof(temp), "%s.XXXXXX", real);
 	fd = mkostemp(temp, O_CLOEXEC);

@@ -69,7 +69,7 @@ static json_t *load(const char *path, int *status)
 
 	*status = 0;
 	state = json_load_file(path, 0, &err);
-	if (state && json_is_object(state))
+	if (json_is_object(state))
 		return state;
 	json_decref(state);
 	if (access(path, F_OK))

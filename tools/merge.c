@@ -148,8 +148,8 @@ int merge_send(json_t *fragment, const char *how, bool may_wait)
 int merge_call(const struct call *c, const char *kind)
 {
 	const char *how = c->verb->verb;
+	int status = EXIT_DONE;
 	json_t *keys;
-	int status;
 
 	if (!strcmp(how, "del"))
 		return merge_send(merge_object(kind, c->arg[0], NULL), how, false);

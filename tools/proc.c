@@ -25,8 +25,6 @@
 #include "switch/base/loop.h"
 #include "tools/table.h"
 
-extern char **environ;
-
 enum { LOOK_MS = 20 };
 
 /* Reads fd to its end into *out before the deadline. */

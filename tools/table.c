@@ -12,6 +12,7 @@
  */
 #include "tools/table.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,13 +232,12 @@ static void write_row(FILE *f, const struct column *cols, size_t n_cols, char *c
 
 void table_print(FILE *f, const struct column *cols, size_t n_cols, json_t *array)
 {
-	size_t n_rows, r, c, w;
-	size_t *widths;
+	size_t n_rows, r, c, w, widths[COLUMNS_MAX] = {0};
 	char **cell, **at;
 
+	assert(n_cols <= COLUMNS_MAX);
 	n_rows = json_array_size(array) + 1;
 	cell = need(calloc(n_rows * n_cols, sizeof(*cell)));
-	widths = need(calloc(n_cols, sizeof(*widths)));
 	for (at = cell, r = 0; r < n_rows; r++) {
 		for (c = 0; c < n_cols; c++, at++) {
 			*at = r ? make_cell(&cols[c], json_array_get(array, r - 1))
@@ -251,7 +251,6 @@ void table_print(FILE *f, const struct column *cols, size_t n_cols, json_t *arra
 	for (r = 0; r < n_rows * n_cols; r++)
 		free(cell[r]);
 	free(cell);
-	free(widths);
 }
 
 /* One line a member; members of members get a dot. */

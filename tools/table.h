@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { CELL_TEXT = 256, FIGURE_TEXT = 24 };
+enum { COLUMNS_MAX = 16, CELL_TEXT = 256, FIGURE_TEXT = 24 };
 
 struct column {
 	const char *head;

@@ -211,13 +211,13 @@ static int show_watch(const struct look *was, const struct look *is, const struc
 {
 	struct timespec now;
 	json_t *array, *row;
-	double time;
 
 	array = rates(was, is, false, SIZE_MAX);
 	clock_gettime(CLOCK_REALTIME, &now);
-	time = (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1000;
 	if (c->json) {
-		row = need(json_pack("{s:f,s:O}", "time", time, "ports", array));
+		row = need(json_pack("{s:I,s:O}", "time_ms",
+				     (json_int_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000),
+				     "ports", array));
 		json_out(row, true);
 		json_decref(row);
 	} else {

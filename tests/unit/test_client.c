@@ -175,6 +175,7 @@ static void test_read_file(void **state)
 	(void)state;
 	snprintf(name, sizeof(name), "%s/file", dir);
 	f = fopen(name, "w");
+	assert_non_null(f);
 	fputs("ports: {}\n", f);
 	fclose(f);
 	text = client_read_file(name, &n, &status);

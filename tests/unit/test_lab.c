@@ -133,6 +133,7 @@ static void test_record(void **state)
 	/* A record that is none. */
 	assert_int_equal(lab_open("two.yaml", &l), 0);
 	f = fopen(l.path, "w");
+	assert_non_null(f);
 	fputs("{\"lab\": ", f);
 	fclose(f);
 	lab_close(&l);
