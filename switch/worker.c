@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "switch/base/log.h"
@@ -187,7 +188,10 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 	unsigned turn = 0;
+	char name[16];
 
+	snprintf(name, sizeof(name), "worker %u", w->index);
+	prctl(PR_SET_NAME, name); /* pthread_setname_np() would open a file for another thread */
 	rcu_thread_start();
 	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
 		const struct fabric *fab = rcu_get(w->published);
@@ -221,7 +225,6 @@ struct worker *worker_start(unsigned index, int cpu, struct fabric *const *fabri
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = WAKE_DATA};
-	char name[16];
 	int error;
 
 	if (!w)
@@ -244,8 +247,6 @@ struct worker *worker_start(unsigned index, int cpu, struct fabric *const *fabri
 		errno = error;
 		goto err;
 	}
-	snprintf(name, sizeof(name), "worker %u", index);
-	pthread_setname_np(w->thread, name);
 	bind_cpu(w, cpu);
 	return w;
 err:
