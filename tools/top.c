@@ -216,8 +216,8 @@ static int show_watch(const struct look *was, const struct look *is, const struc
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (c->json) {
 		row = need(json_pack("{s:I,s:O}", "time_ms",
-				     (json_int_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000),
-				     "ports", array));
+				     (json_int_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, "ports",
+				     array));
 		json_out(row, true);
 		json_decref(row);
 	} else {
