@@ -7,7 +7,8 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SAN     ?=
-WERROR  ?= 1
+# gcc warns of things that are not there once it instruments the code.
+WERROR  ?= $(if $(SAN),0,1)
 BUILD   := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
 
 CC      ?= cc
