@@ -85,7 +85,7 @@ $(fuzzes): $(BUILD)/%: $(BUILD)/%.o $(if $(ENGINE),,$(BUILD)/tests/fuzz/driver.o
 	$(Q)$(CC) $(CFLAGS) $(LINK) $(ENGINE) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 unit: $(units) $(fuzzes)
-	$(Q)$(RUN) cmocka $(units) : corpus $(fuzzes) : script $(lints)
+	$(Q)$(RUN) cmocka $(units) : corpus $(fuzzes) $(if $(SAN),,: script $(lints))
 
 lint:
 	$(Q)$(RUN) script $(lints)
