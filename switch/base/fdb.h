@@ -9,8 +9,8 @@
  * Threads.  Any number of readers without a lock.  A place changes its key only through 0, and its value's
  * generation with each new key; a reader that finds the generation unchanged around the key has
  * a value that belongs to that key.  Writers take one spinlock that lies outside the table;
- * fdb_learn() only tries it and, when another holds it, leaves the learning to the next frame,
- * so the data path never waits.  In the steady state it writes nothing but, once a second, a stamp.
+ * fdb_learn() only tries it and, when another holds it, leaves the learning to the next frame, so the
+ * data path never waits.  In the steady state it writes nothing but, once a second, a stamp.
  *
  * Limits.  fdb->limit entries in all and limit[slot] for each port.  At either limit a new
  * address is not learned, and an address does not move to a port that is at its limit; nothing is ever
@@ -54,8 +54,7 @@ struct fdb {
 	uint32_t limit;			       /* learned entries allowed */
 	_Atomic uint32_t port_count[SLOT_MAX]; /* learned entries of each port */
 	_Atomic uint32_t port_limit[SLOT_MAX]; /* and how many it may have */
-	_Atomic uint32_t port_moves
-		[SLOT_MAX]; /* addresses that moved to or from the port, ever: the loop guard reads it */
+	_Atomic uint32_t port_moves[SLOT_MAX]; /* addresses that moved to or from it, ever */
 };
 
 struct fdb_entry {
@@ -125,25 +124,23 @@ static inline unsigned fdb_way(const struct fdb_bucket *b, fdb_key key)
 static inline bool fdb_read(const struct fdb_bucket *b, fdb_key key, uint64_t *value)
 {
 	unsigned way = fdb_way(b, key);
-	uint64_t again;
-	bool is_there;
+	uint64_t first = atomic_load_explicit(&b->value[way], memory_order_acquire);
+	bool is_there = fdb_has(b, way, key);
+	uint64_t again = atomic_load_explicit(&b->value[way], memory_order_relaxed);
 
-	*value = atomic_load_explicit(&b->value[way], memory_order_acquire);
-	is_there = fdb_has(b, way, key);
-	again = atomic_load_explicit(&b->value[way], memory_order_relaxed);
-	return is_there && !((again ^ *value) & FDB_GENERATION);
+	*value = first;
+	return is_there && !((again ^ first) & FDB_GENERATION);
 }
 
 /* Life.  fresh: the table is cleared and takes seed[], which is random; else it keeps its own, is checked entry by
- * entry (key, flags, slot, bucket, no second one) and what is out of place is dropped.  fdb_create returns NULL without memory. */
+ * entry (key, flags, slot, bucket, no second one) and what is out of place is dropped.  NULL without memory. */
 struct fdb *fdb_create(struct fdb_table *table, bool fresh, const uint64_t seed[2]);
 void fdb_destroy(struct fdb *fdb); /* the table stays */
 
-/* Data.  slot of the port that has the key, or OUT_FLOOD; *flags may be NULL. */
-uint16_t fdb_lookup_second(const struct fdb *fdb, fdb_key key,
-			   uint16_t *flags); /* in that bucket */
+/* Data: the path computes the hash of a key once, for prefetch and use.
+ * Lookup: slot of the port that has the key, or OUT_FLOOD; flags may be NULL. */
+uint16_t fdb_lookup_second(const struct fdb *fdb, fdb_key key, uint16_t *flags);
 
-/* The path computes the hash of a key once, for prefetch and use. */
 static inline uint16_t fdb_lookup_hashed(const struct fdb *fdb, fdb_key key, uint64_t hash,
 					 uint16_t *flags)
 {
@@ -170,11 +167,9 @@ static inline enum fdb_learned fdb_learn_hashed(struct fdb *fdb, fdb_key key, ui
 	const struct fdb_bucket *b = &fdb->table->bucket[fdb_first(hash)];
 	unsigned way = fdb_way(b, key);
 	uint64_t value = atomic_load_explicit(&b->value[way], memory_order_relaxed);
+	bool is_same = (value & ~FDB_GENERATION) == ((uint64_t)slot << FDB_SLOT_SHIFT | now_s);
 
-	if (__builtin_expect(fdb_has(b, way, key) &&
-				     (value & ~FDB_GENERATION) ==
-					     ((uint64_t)slot << FDB_SLOT_SHIFT | now_s),
-			     1))
+	if (__builtin_expect(fdb_has(b, way, key) && is_same, 1))
 		return FDB_KNOWN;
 	return fdb_learn_slow(fdb, key, slot, now_s);
 }
