@@ -26,6 +26,7 @@
 #include "switch/ctl_client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -518,9 +519,13 @@ static char *queue_space(struct client *cl, size_t n)
 
 struct clients *clients_create(struct loop *loop, int listen_fd, const struct client_calls *calls)
 {
-	struct clients *all = calloc(1, sizeof(*all));
-	int err;
+	struct clients *all;
+	int flags = fcntl(listen_fd, F_GETFL), err;
 
+	/* Connections are taken until there is none left. */
+	if (flags < 0 || fcntl(listen_fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return NULL;
+	all = calloc(1, sizeof(*all));
 	if (!all)
 		return NULL;
 	all->loop = loop;

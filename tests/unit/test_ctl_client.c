@@ -58,7 +58,7 @@ static int setup(void **state)
 				     .refused = on_refused,
 				     .arg = &f,
 				     .patience_ms = PATIENCE_MS};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	f = (struct fixture){.loop = loop_create(), .address_bytes = sizeof(sa_family_t)};
 	f.address.sun_family = AF_UNIX;
