@@ -29,7 +29,7 @@
 #include "switch/base/rcu.h"
 
 enum {
-	IDLE_NS = 20000, /* a queue is polled this long after its last frame */
+	IDLE_NS = 50000, /* a queue is polled this long after its last frame */
 	LOOK_TURNS = 16, /* turns between two looks at the cold queues */
 	EVENTS = 64,
 };
