@@ -22,6 +22,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "switch/base/log.h"
@@ -32,6 +33,7 @@ enum {
 	IDLE_NS = 50000, /* a queue is polled this long after its last frame */
 	LOOK_TURNS = 16, /* turns between two looks at the cold queues */
 	EVENTS = 64,
+	SEAT_NS = 100000000, /* how often a worker thinks about its CPU */
 };
 
 #define WAKE_DATA UINT64_MAX
@@ -41,9 +43,19 @@ struct hot {
 	uint64_t last_ns; /* when it last gave a frame */
 };
 
+/* Where a worker runs that was given no CPU. */
+struct seat {
+	cpu_set_t all; /* CPUs that it may run on */
+	bool is_free;  /* there are several, and none was configured */
+	bool is_kept;  /* bound to one of them for now */
+	uint64_t start_ns, used_ns,
+		slept_ns; /* of this period: its start, time on a CPU until then, sleep in it */
+};
+
 struct worker {
 	pthread_t thread;
 	unsigned index;
+	int cpu; /* -1: any */
 	int epfd, wakefd;
 	_Atomic bool stop;
 	struct fabric *const *published;
@@ -52,6 +64,7 @@ struct worker {
 	struct forwarder *fwd;
 	struct hot *hot;
 	unsigned n_hot, max_hot;
+	struct seat seat;
 };
 
 struct forwarder *worker_forwarder(struct worker *w)
@@ -163,10 +176,66 @@ static void on_event(struct worker *w, const struct epoll_event *ev)
 	heat(w, slot, queue, w->fwd->now_ns);
 }
 
+static uint64_t thread_cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void bind_cpu(const struct worker *w)
+{
+	cpu_set_t set;
+
+	if (w->cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((unsigned)w->cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0)
+		log_warn("worker %u: cannot run on CPU %d; it runs on any", w->index, w->cpu);
+}
+
+static void seat_init(struct seat *s, bool has_cpu, uint64_t now_ns)
+{
+	s->is_free = !has_cpu && sched_getaffinity(0, sizeof(s->all), &s->all) == 0 &&
+		     CPU_COUNT(&s->all) > 1;
+	s->start_ns = now_ns;
+	s->used_ns = thread_cpu_ns();
+}
+
+/*
+ * A busy worker stays on the CPU where it is.  Left alone, the kernel wakes it each time beside the guest that
+ * sent, on the theory that the sender is about to sleep; a sender of a stream is not, both then share one
+ * CPU while another rests, and a TCP stream loses a quarter.  A worker that gets too little of its CPU, or
+ * rests, is let go for a period: the kernel knows better where there is room.
+ */
+static void seat_think(struct seat *s, uint64_t now_ns)
+{
+	uint64_t span = now_ns - s->start_ns, awake = span - s->slept_ns;
+	uint64_t used = thread_cpu_ns() - s->used_ns;
+	bool is_starved = s->is_kept && used < awake / 2;
+	bool keep = awake > span / 4 && !is_starved;
+	int cpu = sched_getcpu();
+
+	if (keep != s->is_kept && cpu >= 0) {
+		cpu_set_t here;
+
+		CPU_ZERO(&here);
+		CPU_SET((unsigned)cpu, &here);
+		if (sched_setaffinity(0, sizeof(here), keep ? &here : &s->all) == 0)
+			s->is_kept = keep;
+	}
+	s->start_ns = now_ns;
+	s->used_ns += used;
+	s->slept_ns = 0;
+}
+
 /* Looks at cold queues; sleeps when nothing is hot. */
 static void look(struct worker *w)
 {
 	struct epoll_event ev[EVENTS];
+	uint64_t start_ns = w->fwd->now_ns;
 	bool sleeps = w->n_hot == 0;
 	int n;
 
@@ -176,6 +245,8 @@ static void look(struct worker *w)
 	if (sleeps)
 		rcu_online();
 	w->fwd->now_ns = clock_ns();
+	if (sleeps)
+		w->seat.slept_ns += w->fwd->now_ns - start_ns;
 	/* While it slept the fabric may have been replaced and freed: its address is only compared after
 	 * take_fabric() has seen the published one. */
 	if (rcu_get(w->published) != w->fab)
@@ -192,6 +263,8 @@ static void *worker_main(void *arg)
 
 	snprintf(name, sizeof(name), "worker %u", w->index);
 	prctl(PR_SET_NAME, name); /* pthread_setname_np() would open a file for another thread */
+	bind_cpu(w);
+	seat_init(&w->seat, w->cpu >= 0, w->fwd->now_ns);
 	rcu_thread_start();
 	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
 		const struct fabric *fab = rcu_get(w->published);
@@ -204,21 +277,11 @@ static void *worker_main(void *arg)
 		rcu_quiet();
 		if (w->n_hot == 0 || ++turn % LOOK_TURNS == 0)
 			look(w);
+		if (w->seat.is_free && w->fwd->now_ns - w->seat.start_ns > SEAT_NS)
+			seat_think(&w->seat, w->fwd->now_ns);
 	}
 	rcu_thread_stop();
 	return NULL;
-}
-
-static void bind_cpu(const struct worker *w, int cpu)
-{
-	cpu_set_t set;
-
-	if (cpu < 0)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET((unsigned)cpu, &set);
-	if (pthread_setaffinity_np(w->thread, sizeof(set), &set) != 0)
-		log_warn("worker %u: cannot run on CPU %d; it runs on any", w->index, cpu);
 }
 
 struct worker *worker_start(unsigned index, int cpu, struct fabric *const *fabric)
@@ -230,6 +293,7 @@ struct worker *worker_start(unsigned index, int cpu, struct fabric *const *fabri
 	if (!w)
 		return NULL;
 	w->index = index;
+	w->cpu = cpu;
 	w->published = fabric;
 	w->wakefd = -1;
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
@@ -247,7 +311,6 @@ struct worker *worker_start(unsigned index, int cpu, struct fabric *const *fabri
 		errno = error;
 		goto err;
 	}
-	bind_cpu(w, cpu);
 	return w;
 err:
 	error = errno;
