@@ -198,6 +198,7 @@ static int publish(struct daemon *d, const struct conf *conf, struct port *const
 	fab = fabric_create(conf, ports, n_slots, d->fdb, n_workers, old ? old->generation + 1 : 1);
 	if (!fab)
 		return -ENOMEM;
+	fab->loop_id = d->state->loop_id;
 	rcu_set(&d->fabric, fab);
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_wake(d->worker[i]);

@@ -45,6 +45,7 @@ struct fabric_rxq {
 
 struct fabric {
 	uint64_t generation; /* 1, 2, ... */
+	uint64_t loop_id;    /* what loop probes of this fabric carry */
 	struct fdb *fdb;
 	uint16_t n_slots;			    /* slots in use are below this */
 	struct fabric_port *port;		    /* n_slots of them */

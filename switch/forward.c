@@ -31,8 +31,9 @@
 
 enum {
 	LATE_MAX = 16384, /* copies of flooded frames that failed; more count as lost at once */
-	PROBE_NONCE = 18, /* offsets in a loop probe: Ethernet header, "vfab", nonce, slot */
+	PROBE_ID = 18, /* offsets in a loop probe: Ethernet header, "vfab", fabric, slot, nonce */
 	PROBE_SLOT = 26,
+	PROBE_NONCE = 28,
 	ARP_TPA = 38, /* target protocol address of an ARP for Ethernet and IPv4, RFC 826 */
 	ARP_BYTES = 42,
 	IPV4_DST = 30,
@@ -94,16 +95,19 @@ static enum drop admit_group(struct pass *p, struct frame *f)
 {
 	static const uint8_t reserved[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
 	struct forwarder *w = p->w;
+	uint64_t nonce;
 	uint16_t from;
 
 	if (memcmp(f->snap, reserved, sizeof(reserved)) == 0 && f->snap[5] < 0x10)
 		return DROP_RESERVED;
 	if (memcmp(f->snap, probe_mac, sizeof(probe_mac)) != 0 || f->snap_len < ETH_MIN ||
 	    frame_etype(f) != ETYPE_LOOP_PROBE ||
-	    memcmp(f->snap + PROBE_NONCE, &w->loop_nonce, 8) != 0)
-		return DROP_NONE;
+	    memcmp(f->snap + PROBE_ID, &p->fab->loop_id, sizeof(p->fab->loop_id)) != 0)
+		return DROP_NONE; /* another fabric's goes its way */
 	from = (uint16_t)(f->snap[PROBE_SLOT] << 8 | f->snap[PROBE_SLOT + 1]);
+	memcpy(&nonce, f->snap + PROBE_NONCE, sizeof(nonce));
 	__atomic_store_n(&w->loop_from[p->in_slot], from, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->loop_nonce[p->in_slot], nonce, __ATOMIC_RELAXED);
 	__atomic_or_fetch(&w->loop_hits[p->in_slot >> 6], 1ULL << (p->in_slot & 63),
 			  __ATOMIC_RELEASE);
 	f->out = OUT_LOCAL;
@@ -537,7 +541,7 @@ void forward(struct forwarder *w, const struct fabric *fab, uint16_t in)
 	recorder_end(rec, &w->vec);
 }
 
-void forward_loop_probe(uint8_t frame[static ETH_MIN], uint64_t nonce, uint16_t slot)
+void forward_loop_probe(uint8_t frame[static ETH_MIN], uint64_t id, uint16_t slot, uint64_t nonce)
 {
 	struct mac own = fabric_gateway_mac(0);
 
@@ -547,9 +551,10 @@ void forward_loop_probe(uint8_t frame[static ETH_MIN], uint64_t nonce, uint16_t 
 	frame[12] = ETYPE_LOOP_PROBE >> 8;
 	frame[13] = ETYPE_LOOP_PROBE & 0xff;
 	memcpy(frame + ETH_HEADER, "vfab", 4);
-	memcpy(frame + PROBE_NONCE, &nonce, 8);
+	memcpy(frame + PROBE_ID, &id, sizeof(id));
 	frame[PROBE_SLOT] = (uint8_t)(slot >> 8);
 	frame[PROBE_SLOT + 1] = (uint8_t)slot;
+	memcpy(frame + PROBE_NONCE, &nonce, sizeof(nonce));
 }
 
 struct forwarder *forwarder_create(unsigned worker)

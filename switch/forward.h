@@ -33,9 +33,9 @@ struct forwarder {
 	uint64_t mac_limit_hits
 		[SLOT_MAX /
 		 64]; /* slots over their MAC limit, for the event; bits set by the worker, atomically */
-	uint64_t loop_hits[SLOT_MAX / 64]; /* slots that received a loop probe of ours */
-	uint16_t loop_from[SLOT_MAX];	   /* and the slot that had sent it */
-	uint64_t loop_nonce;		   /* what our probes carry */
+	uint64_t loop_hits[SLOT_MAX / 64]; /* slots that received a loop probe of this fabric */
+	uint16_t loop_from[SLOT_MAX];	   /* and what it claimed: the slot that sent it */
+	uint64_t loop_nonce[SLOT_MAX];	   /* and its nonce; the control thread judges */
 	struct tx_frame tx[VEC_SIZE];
 	struct vec vec; /* what rx fills */
 };
@@ -47,6 +47,6 @@ void forwarder_destroy(struct forwarder *w);
 void forward(struct forwarder *w, const struct fabric *fab, uint16_t in);
 
 /* Writes the probe that finds loops: an Ethernet frame of ETH_MIN bytes, sent out of port `slot`. */
-void forward_loop_probe(uint8_t frame[static ETH_MIN], uint64_t nonce, uint16_t slot);
+void forward_loop_probe(uint8_t frame[static ETH_MIN], uint64_t id, uint16_t slot, uint64_t nonce);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "switch/base/log.h"
 #include "switch/daemon.h"
@@ -20,6 +21,7 @@
 struct watched {
 	uint32_t moves;	   /* port_moves at the last tick */
 	uint32_t probed_s; /* when a probe last went out */
+	uint64_t nonce;	   /* of that probe; 0: none */
 	bool is_capped;
 };
 
@@ -51,9 +53,14 @@ static void probe(struct guard_loop *g, struct daemon *d, struct port *p)
 {
 	uint8_t bytes[ETH_MIN];
 	struct frame f = {.snap = bytes, .snap_len = ETH_MIN, .len = ETH_MIN};
-	struct tx_frame t = {.f = &f, .frames = 1, .bytes = ETH_MIN};
+	struct tx_frame t = {.f = &f, .frames = 1};
+	uint64_t nonce = 0;
 
-	forward_loop_probe(bytes, d->state->loop_nonce, p->slot);
+	/* A new one each time: who saw an old probe, or another port's, can forge none. */
+	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce) || nonce == 0)
+		return;
+	g->port[p->slot].nonce = nonce;
+	forward_loop_probe(bytes, d->state->loop_id, p->slot, nonce);
 	p->ops->tx(p, 0, &g->scratch, &t, 1);
 }
 
@@ -65,14 +72,14 @@ static void cap(struct guard_loop *g, struct port *p, uint32_t now_s)
 
 /* A probe of port `from` came in by port `in`. */
 static void found(struct guard_loop *g, struct daemon *d, uint16_t in, uint16_t from,
-		  uint32_t now_s)
+		  uint64_t nonce, uint32_t now_s)
 {
 	struct port *a = from < SLOT_MAX ? d->port[from] : NULL, *b = d->port[in];
 	bool is_new;
 	char object[EVENT_OBJECT_SIZE];
 
-	if (!a || !b)
-		return;
+	if (!a || !b || !nonce || g->port[from].nonce != nonce)
+		return; /* forged, or older than the last */
 	is_new = !g->port[a->slot].is_capped || !g->port[b->slot].is_capped;
 	cap(g, a, now_s);
 	cap(g, b, now_s);
@@ -105,7 +112,8 @@ static void collect(struct guard_loop *g, struct daemon *d, uint32_t now_s)
 					(uint16_t)(word * 64 + (unsigned)__builtin_ctzll(bits));
 
 				found(g, d, in,
-				      __atomic_load_n(&w->loop_from[in], __ATOMIC_RELAXED), now_s);
+				      __atomic_load_n(&w->loop_from[in], __ATOMIC_RELAXED),
+				      __atomic_load_n(&w->loop_nonce[in], __ATOMIC_RELAXED), now_s);
 			}
 		}
 	}

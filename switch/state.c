@@ -123,8 +123,8 @@ static void start_fresh(struct state *s)
 	s->version = STATE_VERSION;
 	s->bytes = sizeof(*s);
 	/* Only tells our own loop probes from a neighbour's: on failure 0 does too. */
-	if (getrandom(&s->loop_nonce, sizeof(s->loop_nonce), GRND_NONBLOCK) < 0)
-		s->loop_nonce = 0;
+	if (getrandom(&s->loop_id, sizeof(s->loop_id), GRND_NONBLOCK) < 0)
+		s->loop_id = 0;
 	s->magic = STATE_MAGIC;
 }
 

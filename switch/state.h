@@ -29,7 +29,7 @@ struct state {
 	uint64_t magic;
 	uint32_t version, bytes;
 	uint64_t event_serial;                      /* of the newest event */
-	uint64_t loop_nonce;
+	uint64_t loop_id;
 	uint64_t crashes;                           /* restarts of the switch, ever */
 	char port_name[SLOT_MAX][PORT_NAME_SIZE];   /* "": the slot is free */
 	struct event event[EVENTS_KEPT];            /* serial % EVENTS_KEPT */

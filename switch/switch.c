@@ -197,8 +197,8 @@ static int open_state(struct daemon *d)
 		return -1;
 	}
 	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed) ||
-	    getrandom(&d->state->loop_nonce, sizeof(d->state->loop_nonce), 0) !=
-		    sizeof(d->state->loop_nonce)) {
+	    getrandom(&d->state->loop_id, sizeof(d->state->loop_id), 0) !=
+		    sizeof(d->state->loop_id)) {
 		log_err("no random numbers: %s", strerror(errno));
 		return -1;
 	}

@@ -362,21 +362,22 @@ static void test_storm_and_rate(void **state)
 	lab_destroy(l);
 }
 
-/* Only a probe with our nonce is ours, and it names the port that sent it. */
+/* Only a probe of this fabric is ours, and it names the port that sent it. */
 static void test_loop_probe(void **state)
 {
 	uint8_t probe[ETH_MIN];
 	struct lab *l = lab_create(THREE);
 
 	(void)state;
-	l->w->loop_nonce = 77;
-	forward_loop_probe(probe, 77, 0);
+	l->fab->loop_id = 77;
+	forward_loop_probe(probe, 77, 0, 99);
 	fake_give(l->port[1], probe, sizeof(probe), NULL);
 	turn(l, 1);
 	assert_int_equal(COUNTER(l, 1, local), 1);
 	assert_int_equal(l->w->loop_hits[0], 2);
 	assert_int_equal(l->w->loop_from[1], 0);
-	forward_loop_probe(probe, 78, 0);
+	assert_int_equal(l->w->loop_nonce[1], 99);
+	forward_loop_probe(probe, 78, 0, 99);
 	fake_give(l->port[2], probe, sizeof(probe), NULL);
 	turn(l, 2);
 	assert_int_equal(COUNTER(l, 2, local), 0);
