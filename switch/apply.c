@@ -157,6 +157,7 @@ static struct port *port_create(struct daemon *d, const struct want *w)
 static void take_answer(struct port *p, const struct tap_answer *a, const int *fds)
 {
 	p->mac = a->mac;
+	p->tap_serial = a->serial;
 	if (a->n_fds > 0)
 		tap_attach(p, fds, a->n_fds, a->can);
 	atomic_store(&p->state, a->state);
@@ -322,6 +323,7 @@ static int set_ports(struct attempt *a, const struct want *old, size_t n_old)
 			return fail(a, rc, w->spec.port,
 				    *answer.text ? answer.text : strerror(-rc));
 		p->mac = answer.mac;
+		p->tap_serial = answer.serial;
 	}
 	return 0;
 }
@@ -611,7 +613,8 @@ void apply_tap_notice(struct daemon *d, const struct tap_answer *a, const int *f
 	unsigned n_old = 0;
 	char object[EVENT_OBJECT_SIZE];
 
-	if (!p) {
+	/* No such port any more, or the answer to a later request overtook this notice. */
+	if (!p || (int32_t)(a->serial - p->tap_serial) <= 0) {
 		while (n_fds > 0)
 			close(fds[--n_fds]);
 		return;
@@ -626,6 +629,7 @@ void apply_tap_notice(struct daemon *d, const struct tap_answer *a, const int *f
 	if (n_fds > 0)
 		tap_attach(p, fds, n_fds, a->can);
 	p->mac = a->mac;
+	p->tap_serial = a->serial;
 	atomic_store(&p->state, a->state);
 	if (a->state != PORT_UP)
 		fdb_flush(d->fdb, is_of_slot, &p->slot, false);

@@ -99,6 +99,7 @@ struct port {
 	_Atomic uint32_t loop_until_s;	 /* flooding is capped until this second, 0: not */
 	struct mac mac;			 /* of the device behind it; zero: unknown */
 	_Atomic int fd[PORT_QUEUES_MAX]; /* what a worker polls for each queue, -1: none */
+	uint32_t tap_serial;	     /* of the broker's last word on its device */
 	void *priv;			 /* the kind's own */
 	struct police *
 		police; /* what the running configuration limits, or NULL; the fabric shows it to workers */
