@@ -25,50 +25,59 @@
 #include "switch/port/port.h"
 
 /* Descriptors of the switch process at its start. */
-enum { SWITCH_FD_REQUEST = 3, SWITCH_FD_NOTICE = 4, SWITCH_FD_LISTEN = 5, SWITCH_FD_STATE = 6, SWITCH_FD_CONF = 7 };
+enum {
+	SWITCH_FD_REQUEST = 3,
+	SWITCH_FD_NOTICE = 4,
+	SWITCH_FD_LISTEN = 5,
+	SWITCH_FD_STATE = 6,
+	SWITCH_FD_CONF = 7
+};
 
 enum broker_op {
 	BROKER_TAP_OPEN = 1, /* struct tap_spec -> struct tap_answer, descriptors of the queues */
-	BROKER_TAP_SET,      /* struct tap_spec: new MTU, MAC or addresses of a tap that is open */
+	BROKER_TAP_SET,	     /* struct tap_spec: new MTU, MAC or addresses of a tap that is open */
 	BROKER_TAP_CLOSE,    /* name of the port */
 	BROKER_CONF_KEEP,    /* memfd with the text that was applied: kept for a restart */
 	BROKER_CONF_SAVE,    /* memfd with the text: rewrites the -c file atomically */
-	BROKER_READY,        /* the first configuration stands: sd_notify */
+	BROKER_READY, /* a configuration stands, the first or a reload: taps not asked for go */
 	BROKER_OP_END,
 };
 
 enum broker_notice_kind {
-	NOTICE_TAP = 1, /* a tap came, went, or changed state: struct tap_answer, descriptors when it came */
-	NOTICE_RELOAD,  /* SIGHUP: memfd with the text of the -c file */
-	NOTICE_STOP,    /* SIGTERM: close and exit 0 */
+	NOTICE_TAP = 1, /* a tap changed: struct tap_answer, descriptors when it came */
+	NOTICE_RELOAD,	/* SIGHUP: memfd with the text of the -c file */
+	NOTICE_STOP,	/* SIGTERM: close and exit 0 */
 };
+
+enum { TAP_TEXT_SIZE = 192 };
 
 /* A tap that a port wants. */
 struct tap_spec {
 	char port[PORT_NAME_SIZE];
 	char ifname[CONF_IFNAME_SIZE];
 	char netns[CONF_NETNS_SIZE]; /* "": vfabd's own */
-	struct mac mac;              /* zero: the kernel's choice */
+	struct mac mac;		     /* zero: the kernel's choice */
 	uint32_t mtu;
 	uint16_t queues;
-	uint8_t may_wait;            /* no namespace yet: answer PORT_WAITING and send NOTICE_TAP later */
+	uint8_t may_wait; /* no namespace yet: answer PORT_WAITING and send NOTICE_TAP later */
 	uint8_t reserved;
-	struct prefix ipv4, ipv6;    /* is_set: put on the device */
-	struct ip gateway;           /* default route in the device's namespace */
+	struct prefix ipv4, ipv6; /* is_set: put on the device */
+	struct ip gateway;	  /* default route in the device's namespace */
 	uint8_t has_gateway;
 	uint8_t reserved2[7];
 };
 
 struct tap_answer {
 	char port[PORT_NAME_SIZE];
-	int32_t error;               /* 0, or errno: text says it in words */
-	uint8_t state;               /* enum port_state */
-	uint8_t adopted;             /* the device existed before */
+	int32_t error;	 /* 0, or errno: text says it in words */
+	uint8_t state;	 /* enum port_state */
+	uint8_t adopted; /* the device existed before */
 	uint16_t n_fds;
-	uint32_t can;                /* enum offload_can: what the kernel's tap takes */
-	struct mac mac;              /* of the device */
+	uint32_t can;	 /* enum offload_can: what the kernel's tap takes */
+	uint32_t serial; /* grows with each answer and notice: an older one is stale */
+	struct mac mac;	 /* of the device */
 	char ifname[CONF_IFNAME_SIZE];
-	char text[192];              /* what happened, for the error or the event; "" when nothing */
+	char text[TAP_TEXT_SIZE]; /* what happened, for the error or the event; "" when nothing */
 };
 
 struct broker_request {
@@ -83,7 +92,7 @@ struct broker_request {
 struct broker_reply {
 	int32_t error; /* 0 or errno */
 	uint32_t reserved;
-	char text[192];
+	char text[TAP_TEXT_SIZE];
 	struct tap_answer tap;
 };
 
@@ -94,11 +103,11 @@ struct broker_notice {
 };
 
 struct broker_options {
-	const char *conf_file;   /* -c, or NULL */
+	const char *conf_file;	 /* -c, or NULL */
 	const char *socket_path; /* where to bind the control socket */
-	const char *state_dir;   /* --state */
+	const char *state_dir;	 /* --state */
 	bool state_dir_given;
-	const char *log_level;   /* word, handed to the switch */
+	const char *log_level; /* word, handed to the switch */
 };
 
 /* Runs the broker until it is told to stop.  Returns the exit status of vfabd: 0, 1, or 65 when the first
@@ -106,12 +115,17 @@ struct broker_options {
 int broker_run(const struct broker_options *o);
 
 /* The switch's side.  Each waits for the answer and returns 0 or -errno. */
-int broker_tap_open(const struct tap_spec *spec, struct tap_answer *answer, int fds[static PORT_QUEUES_MAX]);
+int broker_tap_open(const struct tap_spec *spec, struct tap_answer *answer,
+		    int fds[static PORT_QUEUES_MAX]);
 int broker_tap_set(const struct tap_spec *spec, struct tap_answer *answer);
 int broker_tap_close(const char *port);
 int broker_conf_keep(const char *text, size_t bytes);
 int broker_conf_save(const char *text, size_t bytes);
 int broker_ready(void);
+/* In the switch: what its arguments say.  argv: vfabd BROKER_SWITCH_MARK LEVEL NAME.  False: it was not started by a
+ * broker.  *conf_name: what to call the text behind SWITCH_FD_CONF. */
+#define BROKER_SWITCH_MARK "--as-switch"
+bool broker_client_init(int argc, char **argv, const char **conf_name);
 /* Reads one notice without waiting; -EAGAIN: none, -EPIPE: the broker is gone.  fds: descriptors that came, *n of them. */
 int broker_notice_read(struct broker_notice *n, int fds[static PORT_QUEUES_MAX], unsigned *n_fds);
 

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * broker_check: is this a request?
+ *
+ * How it fits.  broker.c gives it each message of the switch before anything else looks at it.  Pure: no system call, no
+ * global state; the fuzzer runs it alone.
+ *
+ * Trust.  The switch wrote the bytes, and a guest may have taken the switch over.  Nothing has been checked before
+ * but that the message fits the buffer.  A bool is read as a byte first: one that is neither 0 nor 1 would be
+ * undefined behaviour as a bool.
+ */
+#include "switch/broker_check.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "switch/base/units.h"
+
+enum { MTU_MIN = 68, MTU_MAX = 65520, PID_MAX = 4194304 };
+
+static int refuse(char why[static TAP_TEXT_SIZE], const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int refuse(char why[static TAP_TEXT_SIZE], const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, TAP_TEXT_SIZE, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+/* Terminated within size bytes; what follows is cleared. */
+static bool is_string(char *s, size_t size)
+{
+	size_t n = strnlen(s, size);
+
+	memset(s + n, 0, size - n);
+	return n < size;
+}
+
+static bool is_graph(const char *s)
+{
+	for (; *s; s++) {
+		if (*s <= ' ' || *s > '~')
+			return false;
+	}
+	return true;
+}
+
+static bool is_port_name(const char *s)
+{
+	static const char bytes[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789._-";
+
+	return s[0] != '\0' && s[0] != '-' && s[0] != '.' && s[strspn(s, bytes)] == '\0';
+}
+
+/* What the kernel takes, less %, by which it would choose a name of its own. */
+static bool is_ifname(const char *s)
+{
+	return s[0] != '\0' && strcmp(s, ".") != 0 && strcmp(s, "..") != 0 && is_graph(s) &&
+	       s[strcspn(s, "/:%")] == '\0';
+}
+
+static bool is_netns(const char *s)
+{
+	uint64_t pid;
+
+	if (!is_graph(s))
+		return false;
+	if (s[strspn(s, "0123456789")] == '\0')
+		return s[0] == '\0' || (s[0] != '0' && units_number(s, 1, PID_MAX, &pid));
+	return s[0] == '/' || (!strchr(s, '/') && s[0] != '.' && s[0] != '-');
+}
+
+/* An address with its length, for the family that the field is for; or nothing, and then it is cleared. */
+static bool is_prefix(struct prefix *p, bool is_v4)
+{
+	uint8_t is_set;
+
+	memcpy(&is_set, (const uint8_t *)p + offsetof(struct prefix, is_set), 1);
+	if (is_set == 0)
+		memset(p, 0, sizeof(*p));
+	return is_set == 0 ||
+	       (is_set == 1 && ip_is_v4(&p->ip) == is_v4 && p->len <= (is_v4 ? 32 : 128));
+}
+
+static int check_tap(struct tap_spec *t, char why[static TAP_TEXT_SIZE])
+{
+	if (!is_string(t->port, sizeof(t->port)) || !is_port_name(t->port))
+		return refuse(why, "bad name of a port");
+	if (!is_string(t->ifname, sizeof(t->ifname)) || !is_ifname(t->ifname))
+		return refuse(why, "bad name of an interface");
+	if (!is_string(t->netns, sizeof(t->netns)) || !is_netns(t->netns))
+		return refuse(why, "bad name of a network namespace");
+	if (mac_is_group(&t->mac))
+		return refuse(why, "the address of an interface cannot be a group's");
+	if (t->mtu != 0 && (t->mtu < MTU_MIN || t->mtu > MTU_MAX))
+		return refuse(why, "MTU %u is not in %d-%d", t->mtu, MTU_MIN, MTU_MAX);
+	if (t->queues < 1 || t->queues > PORT_QUEUES_MAX)
+		return refuse(why, "%u queues are not in 1-%d", t->queues, PORT_QUEUES_MAX);
+	if (t->may_wait > 1 || t->has_gateway > 1)
+		return refuse(why, "a flag is neither 0 nor 1");
+	if (!is_prefix(&t->ipv4, true) || !is_prefix(&t->ipv6, false))
+		return refuse(why, "bad address");
+	if (!t->has_gateway)
+		memset(&t->gateway, 0, sizeof(t->gateway));
+	return 0;
+}
+
+int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct broker_request *out,
+			 char why[static TAP_TEXT_SIZE])
+{
+	unsigned want_fds = 0;
+
+	if (n != sizeof(*out))
+		return refuse(why, "a request of %zu bytes, not %zu", n, sizeof(*out));
+	memcpy(out, bytes, sizeof(*out));
+	if (out->op == BROKER_CONF_KEEP || out->op == BROKER_CONF_SAVE)
+		want_fds = 1;
+	if (n_fds != want_fds)
+		return refuse(why, "a request with %u descriptors, not %u", n_fds, want_fds);
+	switch (out->op) {
+	case BROKER_TAP_OPEN:
+	case BROKER_TAP_SET:
+		return check_tap(&out->tap, why);
+	case BROKER_TAP_CLOSE:
+		if (!is_string(out->port, sizeof(out->port)) || !is_port_name(out->port))
+			return refuse(why, "bad name of a port");
+		return 0;
+	case BROKER_CONF_KEEP:
+	case BROKER_CONF_SAVE:
+	case BROKER_READY:
+		return 0;
+	}
+	return refuse(why, "there is no request %u", out->op);
+}
+
+bool tap_spec_same_device(const struct tap_spec *a, const struct tap_spec *b)
+{
+	return strcmp(a->ifname, b->ifname) == 0 && strcmp(a->netns, b->netns) == 0 &&
+	       a->queues == b->queues;
+}

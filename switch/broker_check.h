@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* broker_check: is this a request?  Everything that a hostile switch may send ends here. */
+#ifndef VFAB_SWITCH_BROKER_CHECK_H
+#define VFAB_SWITCH_BROKER_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "switch/broker.h"
+
+/*
+ * Copies the n bytes of a request, which came with n_fds descriptors, to *out when every field is what broker.h
+ * allows; what no field uses (after the end of a string, an address that is not set) is zero then.  0, or -EINVAL with the reason in why.
+ */
+int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct broker_request *out,
+			 char why[static TAP_TEXT_SIZE]);
+
+/* Two specs mean the same device: its settings may differ. */
+bool tap_spec_same_device(const struct tap_spec *a, const struct tap_spec *b);
+
+#endif

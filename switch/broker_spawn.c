@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * broker_spawn: the birth of a switch process, and the memory that outlives it.
+ *
+ * How it fits.  broker.c calls it at the start and after each death; main.c of the new image finds what it got by
+ * broker_client_init().
+ *
+ * Trust.  The old region may have been written by a hostile switch: state_map() cleans it before anything is read.
+ */
+#include "switch/broker_spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "switch/base/log.h"
+#include "switch/state.h"
+
+int region_create(void)
+{
+	int fd = memfd_create("vfab-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, sizeof(struct state)) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+void region_renew(int *region)
+{
+	int fd = region_create();
+	struct state *old, *new;
+	bool fresh;
+
+	if (fd < 0) {
+		log_err("no new state region: %s", strerror(-fd));
+		return;
+	}
+	old = state_map(*region, &fresh);
+	new = state_map(fd, &fresh);
+	if (old && new) {
+		memcpy(new->event, old->event, sizeof(new->event));
+		new->event_serial = old->event_serial;
+	}
+	state_unmap(new);
+	state_unmap(old);
+	close(*region);
+	*region = fd;
+}
+
+/* In the child: fixed descriptors, nothing else, and the same program.  Does not return. */
+static void become_switch(const struct switch_start *s)
+{
+	char *argv[] = {(char *)(uintptr_t) "vfabd", (char *)(uintptr_t)BROKER_SWITCH_MARK,
+			(char *)(uintptr_t)s->log_level, (char *)(uintptr_t)s->text_name, NULL};
+	int high[SWITCH_FDS], i;
+	sigset_t none;
+
+	/* First out of the way, so that no dup2() closes one that is still to be moved. */
+	for (i = 0; i < SWITCH_FDS; i++) {
+		high[i] = fcntl(s->fd[i], F_DUPFD, SWITCH_FD_CONF + 1);
+		if (high[i] < 0)
+			_exit(1);
+	}
+	for (i = 0; i < SWITCH_FDS; i++)
+		dup2(high[i], SWITCH_FD_REQUEST + i);
+	if (close_range(SWITCH_FD_CONF + 1, ~0u, 0) < 0)
+		_exit(1);
+	/* What a terminal sends to all of us is for the broker. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	unsetenv("NOTIFY_SOCKET");
+	execve("/proc/self/exe", argv, environ);
+	_exit(1);
+}
+
+pid_t switch_spawn(const struct switch_start *s)
+{
+	pid_t self = getpid(), pid = fork();
+
+	if (pid != 0)
+		return pid < 0 ? -errno : pid;
+	/* Killed, the broker takes it along; if that was before this line, it has another parent. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() == self)
+		become_switch(s);
+	_exit(1);
+}

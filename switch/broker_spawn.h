@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* broker_spawn: the birth of a switch process, and the memory that outlives it. */
+#ifndef VFAB_SWITCH_BROKER_SPAWN_H
+#define VFAB_SWITCH_BROKER_SPAWN_H
+
+#include <sys/types.h>
+
+#include "switch/broker.h"
+
+enum { SWITCH_FDS = SWITCH_FD_CONF - SWITCH_FD_REQUEST + 1 };
+
+struct switch_start {
+	int fd[SWITCH_FDS];    /* become SWITCH_FD_REQUEST and those after it */
+	const char *log_level; /* arguments of broker_client_init() */
+	const char *text_name;
+};
+
+/* The same program as a switch, with these descriptors, the standard ones and no others.  Its pid, or -errno. */
+pid_t switch_spawn(const struct switch_start *s);
+
+/* A region of zeros that can neither grow nor shrink, so that no reader of it ever meets SIGBUS.  -errno. */
+int region_create(void);
+/* Puts a new one in the place of *region: empty tables, the same events.  Without memory the old one stays. */
+void region_renew(int *region);
+
+#endif
