@@ -15,6 +15,7 @@
 #   expect_status N CMD...   CMD must end with N      expect_eq WHAT GOT WANT
 #   wait_for SECONDS CMD...  until CMD succeeds; fails when it did not in time.  Nothing sleeps blindly
 #   port_value PORT FILTER   a jq filter on one object of `vfab port ls`
+#   link_value NS IF FILTER  a jq filter on what `ip link` says of an interface there
 #   ports_up [PORT...]       every port, or those named, is up
 #   switch_pid               the process that switches; FABRIC_PID is the broker
 #   has_event KIND [TEXT]    `vfab events` tells of it
@@ -189,6 +190,11 @@ frames()
 port_value()
 {
 	vfab port ls -o json | jq -r --arg name "$1" ".[] | select(.name == \$name) | $2"
+}
+
+link_value()
+{
+	ip -n "${!1}" -s -d -j link show "$2" | jq -r ".[0] | $3"
 }
 
 ports_up()

@@ -35,7 +35,7 @@ neighbours=$!
 
 received()
 {
-	run c2 cat /sys/class/net/eth0/statistics/rx_packets
+	link_value c2 eth0 .stats64.rx.packets
 }
 
 # Frames for c2 go to c2 again.

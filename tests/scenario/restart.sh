@@ -21,7 +21,7 @@ wait_for 5 ports_up
 allow_log '[Ss]witch'
 expect vfab port set c2 --mtu 1400
 vfab config show >"$T/before.yaml"
-ifindex=$(run c1 cat /sys/class/net/eth0/ifindex)
+ifindex=$(link_value c1 eth0 .ifindex)
 broker=$FABRIC_PID
 
 # crash SIGNAL: kills the switch while c1 sends to c2; fails when frames are not back in time.
@@ -67,7 +67,7 @@ crash 9
 wait_for 2 vfab port ls
 expect has_event restart
 expect_eq "broker" "$FABRIC_PID" "$broker"
-expect_eq "ifindex of c1" "$(run c1 cat /sys/class/net/eth0/ifindex)" "$ifindex"
+expect_eq "ifindex of c1" "$(link_value c1 eth0 .ifindex)" "$ifindex"
 vfab config show >"$T/after.yaml"
 expect diff "$T/before.yaml" "$T/after.yaml"
 expect_eq "MACs that survived" "$(vfab mac ls -o json | jq '[.[] | select(.kind == "learned")] | length')" 2

@@ -35,7 +35,7 @@ expect run h1 ping -q -c 3 -i 0.1 -W 1 10.66.0.1
 expect run fab ping -q -c 3 -i 0.1 -W 1 10.66.0.9
 
 # What the switch says of it.
-expect_eq "device of c2" "$(run c2 cat /sys/class/net/eth0/address)" 02:00:00:00:00:02
+expect_eq "device of c2" "$(link_value c2 eth0 .address)" 02:00:00:00:00:02
 expect_eq "where c2 is" "$(vfab mac ls -o json | jq -r '.[] | select(.mac == "02:00:00:00:00:02") |
 	"\(.network) \(.vlan) \(.port) \(.kind)"')" "office 10 c2 learned"
 expect_eq "networks" "$(vfab net ls -o json | jq -r '[.[] | .name] | sort | join(" ")')" "inner office storage"
