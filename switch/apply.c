@@ -558,6 +558,17 @@ static int commit(struct attempt *a, struct conf *to)
 	return rc;
 }
 
+/* The same to the letter: nothing at all is to be done. */
+static bool is_unchanged(const struct daemon *d, const struct conf *to)
+{
+	char *was = conf_print(d->conf), *now = conf_print(to);
+	bool is_same = d->fabric && was && now && strcmp(was, now) == 0;
+
+	free(was);
+	free(now);
+	return is_same;
+}
+
 static int keep_text(struct attempt *a)
 {
 	char *text = conf_print(a->to);
@@ -574,7 +585,7 @@ int apply_conf(struct daemon *d, struct conf *to, bool may_wait, struct conf_err
 	size_t n_old = 0;
 	int rc = a ? conf_validate(to, d->conf, err) : -ENOMEM;
 
-	if (rc < 0)
+	if (rc < 0 || is_unchanged(d, to))
 		goto out;
 	*a = (struct attempt){.d = d, .to = to, .may_wait = may_wait, .err = err};
 	old = wants_of(d->conf, &n_old);
