@@ -259,10 +259,11 @@ static int adopt(const struct tap_home *h, const struct tap_spec *spec, int ns_f
 	if (!d->link.is_tap)
 		return fail(why, -EEXIST, "interface %s exists and is no tap (%s)", name,
 			    d->link.kind[0] ? d->link.kind : "hardware");
-	if (d->link.queues > 0)
-		return fail(why, -EBUSY, "tap %s is in use by another program or port", name);
 	if (spec->queues > 1 && !d->link.is_multi_queue)
 		return fail(why, -EINVAL, "tap %s exists and has a single queue", name);
+	/* Of a single queue the kernel says so itself, below. */
+	if (d->link.queues > 0)
+		return fail(why, -EBUSY, "tap %s: in use by another program or port", name);
 	if (ns_fd >= 0)
 		err = netns_enter(ns_fd);
 	if (err)
@@ -272,7 +273,8 @@ static int adopt(const struct tap_home *h, const struct tap_spec *spec, int ns_f
 	if (ns_fd >= 0)
 		netns_return(h->netns_fd);
 	if (err)
-		return fail(why, err, "tap %s: %s", name, strerror(-err));
+		return fail(why, err, "tap %s: %s", name,
+			    err == -EBUSY ? "in use by another program or port" : strerror(-err));
 	d->is_adopted = true;
 	d->is_pinning = ns_fd >= 0;
 	return 0;

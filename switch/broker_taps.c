@@ -113,7 +113,7 @@ static void fill_answer(const struct kept *k, struct tap_answer *a)
 	memset(a, 0, sizeof(*a));
 	memcpy(a->port, k->spec.port, sizeof(a->port));
 	a->state = (uint8_t)state_of(k);
-	a->adopted = k->dev.is_adopted;
+	a->adopted = is_open(k) && k->dev.is_adopted;
 	a->n_fds = (uint16_t)k->dev.queues;
 	a->can = k->dev.can;
 	a->serial = ++k->taps->serial;
@@ -525,6 +525,20 @@ static int reuse(struct kept *k, const struct tap_spec *spec, char why[static TA
 	return err;
 }
 
+/* A port of another name that had the device under the switch before this one, and is not asked for any more. */
+static void make_way(struct taps *t, const struct tap_spec *spec)
+{
+	struct kept *k;
+
+	for (k = t->first; k; k = k->next) {
+		if (!k->is_claimed && strcmp(k->spec.ifname, spec->ifname) == 0 &&
+		    strcmp(k->spec.netns, spec->netns) == 0) {
+			remove_tap(t, k);
+			return;
+		}
+	}
+}
+
 static int add(struct taps *t, const struct tap_spec *spec, char why[static TAP_TEXT_SIZE])
 {
 	struct kept *k = t->n < SLOT_MAX ? calloc(1, sizeof(*k)) : NULL;
@@ -538,6 +552,7 @@ static int add(struct taps *t, const struct tap_spec *spec, char why[static TAP_
 	k->spec = *spec;
 	k->pid_fd = -1;
 	k->nsid = RTNL_OWN;
+	make_way(t, spec);
 	err = tap_device_open(&t->home, spec, true, &k->dev, why);
 	if (err && (err != -ENOENT || !spec->may_wait)) {
 		free(k);
