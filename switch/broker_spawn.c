@@ -64,7 +64,7 @@ static void become_switch(const struct switch_start *s)
 {
 	char *argv[] = {(char *)(uintptr_t) "vfabd", (char *)(uintptr_t)BROKER_SWITCH_MARK,
 			(char *)(uintptr_t)s->log_level, (char *)(uintptr_t)s->text_name, NULL};
-	int high[SWITCH_FDS], i;
+	int high[SWITCH_FDS], null, i;
 	sigset_t none;
 
 	/* First out of the way, so that no dup2() closes one that is still to be moved. */
@@ -75,6 +75,12 @@ static void become_switch(const struct switch_start *s)
 	}
 	for (i = 0; i < SWITCH_FDS; i++)
 		dup2(high[i], SWITCH_FD_REQUEST + i);
+	/* Of the standard ones it needs the log; the others may be a terminal or a file of the user. */
+	null = open("/dev/null", O_RDWR);
+	if (null < 0)
+		_exit(1);
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
 	if (close_range(SWITCH_FD_CONF + 1, ~0u, 0) < 0)
 		_exit(1);
 	/* What a terminal sends to all of us is for the broker. */
