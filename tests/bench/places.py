@@ -87,6 +87,24 @@ def end_process(process):
         process.stdin.close()
 
 
+def wait_for_quiet(seconds=30.0):
+    """Until the CPUs have rested a little, or that long: what else runs here comes and goes."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        idle, total = cpu_ticks()
+        time.sleep(0.2)
+        idle, total = (now - then for now, then in zip(cpu_ticks(), (idle, total)))
+        if idle > 0.85 * total:
+            return
+
+
+def cpu_ticks():
+    """Of all CPUs: idle, and all."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        ticks = [int(word) for word in stat.readline().split()[1:9]]
+    return ticks[3], sum(ticks)
+
+
 def descendants(pid):
     """A process and those that it started, and so on."""
     found = [pid]
