@@ -142,6 +142,32 @@ static void show_help(struct daemon *d, struct client *cl, const json_t *req)
 	ctl_answer(cl, rows);
 }
 
+/* Memory */
+
+/*
+ * Set when jansson got no memory.  What it builds is then incomplete without a word, an array lacks a row, an object a
+ * member; so whoever sends something asks here first.  Only the control thread uses jansson.
+ */
+static bool lacks_memory;
+
+static void *json_memory(size_t n)
+{
+	void *p = malloc(n);
+
+	if (!p)
+		lacks_memory = true;
+	return p;
+}
+
+/* Whether what was built since the last call is incomplete. */
+static bool take_lack(void)
+{
+	bool lacked = lacks_memory;
+
+	lacks_memory = false;
+	return lacked;
+}
+
 /* Answers */
 
 static int dump_chunk(const char *bytes, size_t n, void *cl)
@@ -174,9 +200,12 @@ void ctl_answer(struct client *cl, json_t *result)
 {
 	json_t *obj = result ? json_pack("{s:b,s:o}", "ok", 1, "result", result) : NULL;
 
-	if (!obj)
+	if (take_lack() || !obj) {
+		json_decref(obj);
 		ctl_refuse(cl, 1, "no memory for the answer");
-	else if (!queue_line(cl, obj))
+		return;
+	}
+	if (!queue_line(cl, obj))
 		ctl_refuse(cl, 1, "the answer is too large");
 	else
 		client_end(cl);
@@ -215,8 +244,8 @@ void ctl_stream_begin(struct client *cl, void (*on_close)(void *arg), void *arg)
 {
 	if (!client_stream(cl, on_close, arg))
 		ctl_refuse(cl, 1, "%d streams are open already", CTL_STREAMS_MAX);
-	else
-		queue_line(cl, json_pack("{s:b,s:b}", "ok", 1, "stream", 1));
+	else if (!queue_line(cl, json_pack("{s:b,s:b}", "ok", 1, "stream", 1)))
+		client_end(cl);
 }
 
 bool ctl_stream_line(struct client *cl, const char *line, size_t n)
@@ -227,7 +256,7 @@ bool ctl_stream_line(struct client *cl, const char *line, size_t n)
 bool ctl_stream_send(struct client *cl, json_t *obj)
 {
 	char *line = obj ? json_dumps(obj, JSON_COMPACT) : NULL;
-	bool ok = line && client_queue_line(cl, line, strlen(line));
+	bool ok = !take_lack() && line && client_queue_line(cl, line, strlen(line));
 
 	free(line);
 	json_decref(obj);
@@ -426,8 +455,11 @@ static void on_request(void *arg, struct client *cl, const char *text, size_t n)
 		ctl_refuse(cl, 2, "the request has too many values, or is nested too deeply");
 		return;
 	}
+	take_lack();
 	req = json_loadb(text, n, JSON_REJECT_DUPLICATES, &err);
-	if (!req)
+	if (take_lack())
+		ctl_refuse(cl, 1, "no memory for the request");
+	else if (!req)
 		ctl_refuse(cl, 2, "the request is not JSON: column %d: %s", err.column, err.text);
 	else
 		dispatch(arg, cl, req);
@@ -462,6 +494,7 @@ struct ctl *ctl_create(struct daemon *d, int listen_fd)
 	if (!c)
 		return NULL;
 	clock_gettime(CLOCK_REALTIME, &now);
+	json_set_alloc_funcs(json_memory, free);
 	c->d = d;
 	c->started_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	calls.arg = c;
