@@ -17,10 +17,11 @@ cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-build}
 SAN=${SAN:-}
 tag=${SAN:+$SAN }
-results=${RESULTS:-$BUILD/results}
 logs=$BUILD/log
 mkdir -p "$logs"
-[ -n "${RESULTS:-}" ] || : >"$results"
+results=${RESULTS:-$logs/results.$$}
+[ -n "${RESULTS:-}" ] || trap 'rm -f "$results"' EXIT
+touch "$results"
 failed_before=$(grep -c '^FAIL' "$results" 2>/dev/null)
 limit_s=${TEST_SECONDS:-120}
 [ -z "$SAN" ] || limit_s=$((limit_s * 3))

@@ -14,6 +14,7 @@ collect what each station got.  Nothing sleeps, and "did not arrive" is certain.
     expect(got[c2], [...], "c2 gets it")
 """
 import ctypes
+import fcntl
 import json
 import os
 import socket
@@ -31,6 +32,7 @@ ETYPE_PROBE = 0x88B5  # the switch's own loop probe
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING = 263, 8, 23
 SO_RCVBUFFORCE = 33
+SIOCSIFTXQLEN = 0x8943
 CLONE_NEWNET = 0x40000000
 STATUS_VLAN_VALID, STATUS_VLAN_TPID_VALID = 1 << 4, 1 << 6
 
@@ -87,6 +89,9 @@ class Station:
                 self.sock.setsockopt(SOL_PACKET, name, value)
             self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 256 << 20)
             self.sock.bind((ifname, ETH_P_ALL))
+            # A tap takes frames without a limit on the sender and drops what its queue cannot hold: long enough, then, that
+            # what is missing is missing because of the switch.
+            fcntl.ioctl(self.sock, SIOCSIFTXQLEN, struct.pack("16si12x", ifname.encode(), 50000))
             self.mac = mac_text(self.sock.getsockname()[4])
 
     def __repr__(self):
@@ -131,8 +136,9 @@ def stations(*names):
 def ctl(verb, **args):
     """One request to the switch; its result, or RuntimeError."""
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(10 * SLOW)
+        # First the connection: with a time limit, a full backlog would be an error instead of a wait.
         sock.connect(SOCKET)
+        sock.settimeout(10 * SLOW)
         sock.sendall(json.dumps({"verb": verb, **args}).encode() + b"\n")
         answer = b""
         while not answer.endswith(b"\n"):

@@ -41,8 +41,8 @@ def memory_kb():
 
 def connect(wait_s=5):
     sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(wait_s * SLOW)
     sock.connect(SOCKET)
+    sock.settimeout(wait_s * SLOW)
     return sock
 
 
@@ -148,6 +148,7 @@ except (BlockingIOError, ConnectionRefusedError):
     pass
 for sock in crowd + silent + half + watchers + [greedy]:
     sock.close()
+
 wait_for(5, "a place after the crowd has left", lambda: ctl("version"))
 polite(f"after a crowd of {len(crowd)}")
 

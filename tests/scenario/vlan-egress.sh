@@ -50,11 +50,14 @@ def offers(name):
             tpid = 0x88A8 if member == SERVICE else 0x8100
             yield tag(member, 2, tpid), member, 2, b""
             yield tag(member, 4, tpid) + tag(99), member, 4, tag(99)
+            yield tag(member, 4, tpid) + tag(20), member, 4, tag(20)
 
 
 def leaves(name, vid, pcp, inner):
     """The tags with which a frame leaves a port that carries its VLAN."""
     mode, own = MODE[name]
+    if mode == "native-untagged" and vid == own and inner == tag(20):
+        return tag(vid, pcp) + inner  # untagged, it would be a frame of VLAN 20
     if mode == "tunnel":
         return inner
     if mode == "access" or (mode == "native-untagged" and vid == own):

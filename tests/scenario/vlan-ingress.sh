@@ -89,6 +89,13 @@ reaches(nu, eth(BROADCAST, nu.mac, whole, tag(10) + tag(20)),
         {a10: inner, b10: inner, tr: eth(BROADCAST, nu.mac, whole, tag(10) + tag(20))},
         "the inner of two tags is payload")
 
+# Nor does it hop by a priority tag, which goes at ingress, or by the native VLAN, whose tag goes at egress: a frame that would
+# show its inner tag in front of the trunk keeps the outer one.
+for sender, wire, inner in ((a10, tag(0) + tag(20), tag(20)), (tr, tag(10) + tag(20), tag(20)),
+                            (a10, tag(0) + tag(0) + tag(20), tag(0) + tag(20)), (tr, tag(10) + tag(0) + tag(20), tag(0) + tag(20))):
+    got = deliver(sender, eth(BROADCAST, sender.mac, whole, wire), but(sender))
+    expect((got[a20], got[nu]), ([], [eth(BROADCAST, sender.mac, whole, tag(10) + inner)]), f"{wire.hex()} from {sender} does not hop")
+
 # B08: an outer 802.1ad tag is payload here, and kept.
 double = tag(3, tpid=0x88A8) + tag(5)
 reaches(a10, eth(BROADCAST, a10.mac, whole, double),
