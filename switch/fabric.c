@@ -240,11 +240,12 @@ struct fabric *fabric_create(const struct conf *conf, struct port *const *ports,
 	fab->port = calloc(n_slots + 1, sizeof(*fab->port));
 	if (!fab->port)
 		goto err;
-	for (size_t i = 0; i < conf->n_ports; i++) {
-		struct port *p = port_named(ports, n_slots, conf->ports[i].name);
+	for (unsigned slot = 0; slot < n_slots; slot++) {
+		const struct conf_port *cp =
+			ports[slot] ? conf_find_port(conf, ports[slot]->name) : NULL;
 
-		if (p)
-			fill_port(fab, conf, &conf->ports[i], p);
+		if (cp)
+			fill_port(fab, conf, cp, ports[slot]);
 	}
 	fill_networks(fab, conf, ports, n_slots);
 	fill_shortcuts(fab);

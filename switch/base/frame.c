@@ -209,8 +209,11 @@ static enum drop check_gso(struct frame *f)
 		o->hdr_len = 0;
 		return DROP_NONE;
 	}
-	/* More than IP can carry is not one packet that was left whole; it also bounds the segments. */
+	/* More than IP can carry is not one packet that was left whole. */
 	if (f->len - o->hdr_len > IP_MAX)
+		return DROP_BAD_OFFLOAD;
+	/* Each segment may be a system call of ours: more of them than any stack makes is an attack. */
+	if ((f->len - o->hdr_len) / o->gso_size >= GSO_SEGMENTS_MAX)
 		return DROP_BAD_OFFLOAD;
 	/* The length field of a segment must hold its length; that of IPv6 does not count the fixed header. */
 	n = o->hdr_len - h.l3 - (h.is_ipv6 ? IPV6_BYTES : 0u) + o->gso_size;

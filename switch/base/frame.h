@@ -36,6 +36,7 @@ enum {
 	ETH_HEADER = 14,
 	ETH_MIN = 60, /* without FCS */
 	TAG_BYTES = 4,
+	GSO_SEGMENTS_MAX = 1366, /* of one frame: 64 KiB in the smallest MSS that Linux sends, 48 */
 };
 
 enum ethertype {

@@ -367,8 +367,12 @@ static void gso_huge(void **state)
 	(void)state;
 	f = gso_frame(GSO_TCPV4);
 	f.len = fill + 65535;
-	f.off.gso_size = 1;
+	f.off.gso_size = 48; /* 1366 segments */
 	assert_int_equal(frame_check_offload(&f), DROP_NONE);
+	f = gso_frame(GSO_TCPV4);
+	f.len = fill + 65535;
+	f.off.gso_size = 47;
+	assert_int_equal(frame_check_offload(&f), DROP_BAD_OFFLOAD);
 	f = gso_frame(GSO_TCPV4);
 	f.len = fill + 65536;
 	assert_int_equal(frame_check_offload(&f), DROP_BAD_OFFLOAD);

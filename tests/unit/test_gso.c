@@ -19,7 +19,7 @@ enum {
 	UDP = 17,
 	WHOLE = FRAME_MAX,
 	PIECES = 64,
-	SEGMENTS = 4096,
+	SEGMENTS = GSO_SEGMENTS_MAX - 1,
 	CAPACITY = 70000,
 	SEQ = 0xfffff000, /* so that it wraps */
 	ID = 0xfffe,
@@ -275,7 +275,7 @@ static void shapes(void **state)
 		{GSO_TCPV4, 0, 0, 0, 0, 12, 64000, 1448, 0x18},
 		{GSO_TCPV4, 0, 0, 0, 0, 0, 2921, 1460, 0x11},
 		{GSO_TCPV4, 0, 40, 0, 0, 40, 10001, 999, 0xff},
-		{GSO_TCPV4, 1, 4, 0, 0, 0, 3000, 1, 0x98},
+		{GSO_TCPV4, 1, 4, 0, 0, 0, 1300, 1, 0x98},
 		{GSO_TCPV4, 2, 0, 0, 0, 12, 65000, 8948, 0xd9},
 		{GSO_TCPV4, 0, 0, 0, 0, 0, 1001, 1000, 0x82},
 		{GSO_TCPV6, 0, 0, 0, 0, 12, 65000, 1428, 0x19},
