@@ -71,7 +71,9 @@ static int send_request(const struct broker_request *q, int fd)
 	do {
 		n = sendmsg(SWITCH_FD_REQUEST, &m, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	if (n < 0)
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	return 0;
 }
 
 /* One request and its answer.  fd: goes along, or -1.  0 or -errno: ours, or the broker's. */
