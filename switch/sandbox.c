@@ -140,6 +140,8 @@ static const unsigned socket_options[] = {SO_PEERCRED, SO_ERROR};
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+enum { FILTER_S = 5 }; /* to build and load the filter, which takes milliseconds */
+
 /* A name for a thread or a mapping is all that prctl is for. */
 static const unsigned prctl_options[] = {PR_SET_NAME, PR_SET_VMA};
 
@@ -237,7 +239,7 @@ static int allow_sanitizers(scmp_filter_ctx f)
 }
 #endif
 
-static int enter_seccomp(void)
+static int load_filter(void)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int err = 0;
@@ -256,6 +258,18 @@ static int enter_seccomp(void)
 	if (!err)
 		err = seccomp_load(f);
 	seccomp_release(f);
+	return err;
+}
+
+/* libseccomp 2.5 may loop for ever when memory ends while it writes the filter: then the alarm ends us, and the broker says so. */
+static int enter_seccomp(void)
+{
+	int err;
+
+	alarm(FILTER_S);
+	err = load_filter();
+	/* The filter knows no alarm(): it rings unheard. */
+	signal(SIGALRM, SIG_IGN);
 	return err;
 }
 
