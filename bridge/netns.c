@@ -4,9 +4,10 @@
  *
  * How it fits.  The broker (switch/broker_tap.c, switch/broker_taps.c) calls it.
  *
- * Trust.  A spec comes from the switch, which a guest may have taken over; its shape was checked (broker_check.c).  What lies at the path is anybody's: it is
- * opened as a mere place (O_PATH) first and only opened for real when its file system is nsfs, so no device, FIFO or foreign
- * file is ever touched.
+ * Trust.  A spec comes from the switch, which a guest may have taken over; its shape was checked
+ * (broker_check.c).  What lies at the path is anybody's: it is opened as a mere place (O_PATH)
+ * first and only opened for real when its file system is nsfs, so no device, FIFO or foreign file
+ * is ever touched.
  */
 #include "bridge/netns.h"
 

@@ -4,7 +4,8 @@
  *
  * A spec is all digits (a process), a path that starts with /, or a name under /run/netns.
  *
- * Limits.  The calling process has one thread.  A descriptor of a namespace keeps it alive: close it soon.
+ * Limits.  The calling process has one thread.  A descriptor of a namespace keeps it alive: close
+ * it soon.
  */
 #ifndef VFAB_BRIDGE_NETNS_H
 #define VFAB_BRIDGE_NETNS_H

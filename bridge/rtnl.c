@@ -2,13 +2,15 @@
 /*
  * rtnl: rtnetlink over libmnl.
  *
- * How it fits.  The broker (switch/broker_tap.c, switch/broker_watch.c) calls it; it knows nothing of ports.
+ * How it fits.  The broker (switch/broker_tap.c, switch/broker_taps.c) calls it; it knows nothing
+ * of ports.
  *
- * Theory of operation.  A request is built in the socket's buffer, always with NLM_F_ACK, so that each call ends with exactly
- * one acknowledgement and a failed one with the kernel's errno.  The monitor is a socket of its own: it lies in
- * our namespace and hears the others by NETLINK_LISTEN_ALL_NSID, which says the nsid of the
- * sender beside each message (namespaces(7), netlink(7)); a socket opened inside a namespace would keep
- * that namespace alive after its last process.
+ * Theory of operation.  A request is built in the socket's buffer, always with NLM_F_ACK, so that
+ * each call ends with exactly one acknowledgement and a failed one with the kernel's errno.  The
+ * monitor is a socket of its own: it lies in our namespace and hears the others by
+ * NETLINK_LISTEN_ALL_NSID, which says the nsid of the sender beside each message (namespaces(7),
+ * netlink(7)); a socket opened inside a namespace would keep that namespace alive after its last
+ * process.
  *
  * Trust.  The kernel wrote the bytes; attributes are checked for their length before they are read.
  */

@@ -2,9 +2,10 @@
 /*
  * rtnl: what the broker asks of rtnetlink, and what it hears from it.
  *
- * What.  Links, addresses, the default route and the ids of network namespaces, as one call each over libmnl; each waits
- * for the kernel's answer.  A socket works in the namespace in which it was made, and keeps that namespace alive; links of another
- * namespace are reached from ours by the id (nsid) that ours has for it, which pins nothing.
+ * What.  Links, addresses, the default route and the ids of network namespaces, as one call each
+ * over libmnl; each waits for the kernel's answer.  A socket works in the namespace in which it was
+ * made, and keeps that namespace alive; links of another namespace are reached from ours by the id
+ * (nsid) that ours has for it, which pins nothing.
  *
  * Trust.  The kernel wrote every byte, yet attributes are checked for their length all the same.
  */

@@ -2,8 +2,9 @@
 /*
  * broker: the privileged half: supervisor and dispatcher of requests.
  *
- * How it fits.  main.c calls broker_run().  Requests are checked by broker_check.c and carried out by broker_taps.c and
- * broker_file.c; the other end of both sockets is broker_client.c in the switch.
+ * How it fits.  main.c calls broker_run().  Requests are checked by broker_check.c and carried out
+ * by broker_taps.c and broker_file.c; the other end of both sockets is broker_client.c in the
+ * switch.
  *
  * Theory of operation.  One thread, one loop.
  *
@@ -14,14 +15,17 @@
  *                      v                           restart after 0, 100, 200 ... 2000 ms
  *                   vfabd ends with its status
  *
- * All that a switch needs is here and not there: descriptors of taps, listening socket, the text that was applied last, the state
- * region.  A new one gets the same at fixed descriptor numbers (broker.h) and an image of the same program.  A second crash
- * within CRASH_WINDOW_MS gets an empty region: what is in the tables may be what killed it.
+ * All that a switch needs is here and not there: descriptors of taps, listening socket, the text
+ * that was applied last, the state region.  A new one gets the same at fixed descriptor numbers
+ * (broker.h) and an image of the same program.  A second crash within CRASH_WINDOW_MS gets an empty
+ * region: what is in the tables may be what killed it.
  *
- * Notices are never queued here: what is to be told is a flag at what it is about, and is sent when the socket has room.
+ * Notices are never queued here: what is to be told is a flag at what it is about, and is sent when
+ * the socket has room.
  *
- * Trust.  The switch is hostile once a guest has taken it over.  Each message is checked whole before it is acted on, descriptors that nobody
- * asked for are closed, an answer that it does not take costs it its life, and the state region is cleaned when it is mapped.
+ * Trust.  The switch is hostile once a guest has taken it over.  Each message is checked whole
+ * before it is acted on, descriptors that nobody asked for are closed, an answer that it does not
+ * take costs it its life, and the state region is cleaned when it is mapped.
  */
 #include "switch/broker.h"
 

@@ -5,13 +5,13 @@
  *   vfabd (broker, root)  <--- requests: SOCK_SEQPACKET, one at a time, answered --->  switch (no rights)
  *                          ---> notices: SOCK_SEQPACKET, broker to switch only  --->
  *
- * The broker opens taps, enters namespaces, binds the control socket, keeps every descriptor, the state region and the
- * last applied configuration, and starts the switch again when it dies: at once, then after 100, 200 ms ...; a second crash
- * within 5 s starts with empty tables.
+ * The broker opens taps, enters namespaces, binds the control socket, keeps every descriptor, the
+ * state region and the last applied configuration, and starts the switch again when it dies: at
+ * once, then after 100, 200 ms ...; a second crash within 5 s starts with empty tables.
  *
- * Trust.  Requests come from a process that may be taken over by a guest: lengths exact, strings terminated,
- * every field within its limits, names only of the shapes that struct conf allows; what a request may
- * open is listed here and nothing else.
+ * Trust.  Requests come from a process that may be taken over by a guest: lengths exact, strings
+ * terminated, every field within its limits, names only of the shapes that struct conf allows; what
+ * a request may open is listed here and nothing else.
  */
 #ifndef VFAB_SWITCH_BROKER_H
 #define VFAB_SWITCH_BROKER_H

@@ -2,12 +2,12 @@
 /*
  * broker_check: is this a request?
  *
- * How it fits.  broker.c gives it each message of the switch before anything else looks at it.  Pure: no system call, no
- * global state; the fuzzer runs it alone.
+ * How it fits.  broker.c gives it each message of the switch before anything else looks at it.
+ * Pure: no system call, no global state; the fuzzer runs it alone.
  *
- * Trust.  The switch wrote the bytes, and a guest may have taken the switch over.  Nothing has been checked before
- * but that the message fits the buffer.  A bool is read as a byte first: one that is neither 0 nor 1 would be
- * undefined behaviour as a bool.
+ * Trust.  The switch wrote the bytes, and a guest may have taken the switch over.  Nothing has been
+ * checked before but that the message fits the buffer.  A bool is read as a byte first: one that is
+ * neither 0 nor 1 would be undefined behaviour as a bool.
  */
 #include "switch/broker_check.h"
 

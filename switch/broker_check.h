@@ -9,8 +9,9 @@
 #include "switch/broker.h"
 
 /*
- * Copies the n bytes of a request, which came with n_fds descriptors, to *out when every field is what broker.h
- * allows; what no field uses (after the end of a string, an address that is not set) is zero then.  0, or -EINVAL with the reason in why.
+ * Copies the n bytes of a request, which came with n_fds descriptors, to *out when every field is
+ * what broker.h allows; what no field uses (after the end of a string, an address that is not set)
+ * is zero then.  0, or -EINVAL with the reason in why.
  */
 int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct broker_request *out,
 			 char why[static TAP_TEXT_SIZE]);

@@ -2,8 +2,9 @@
 /*
  * broker_client: the switch's side of the sockets to the broker.
  *
- * How it fits.  apply.c and switch.c call it from the control thread; broker.c answers.  One request is under way at
- * a time, and the caller waits: the broker has nothing slower to do than to make a tap.
+ * How it fits.  apply.c and switch.c call it from the control thread; broker.c answers.  One
+ * request is under way at a time, and the caller waits: the broker has nothing slower to do than to
+ * make a tap.
  *
  * Trust.  The broker is trusted; a message of a wrong size is a broken broker, and ends in -EPROTO.
  */

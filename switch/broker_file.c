@@ -2,11 +2,13 @@
 /*
  * broker_file: what the broker does with files.
  *
- * How it fits.  broker.c calls it at the start, at the end, for SIGHUP and for BROKER_CONF_*; broker_client.c makes its texts with it.
+ * How it fits.  broker.c calls it at the start, at the end, for SIGHUP and for BROKER_CONF_*;
+ * broker_client.c makes its texts with it.
  *
- * Trust.  Paths are the operator's.  What lies at the path of the control socket may be anybody's: no link is followed there, nothing but a
- * socket that nobody answers on is removed, and at the end only what we bound.  A text comes from the switch:
- * it must be a memfd that is sealed against changes, so that it is what it was when it was checked, and reading it cannot block.
+ * Trust.  Paths are the operator's.  What lies at the path of the control socket may be anybody's:
+ * no link is followed there, nothing but a socket that nobody answers on is removed, and at the end
+ * only what we bound.  A text comes from the switch: it must be a memfd that is sealed against
+ * changes, so that it is what it was when it was checked, and reading it cannot block.
  */
 #include "switch/broker_file.h"
 

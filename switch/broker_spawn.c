@@ -2,10 +2,11 @@
 /*
  * broker_spawn: the birth of a switch process, and the memory that outlives it.
  *
- * How it fits.  broker.c calls it at the start and after each death; main.c of the new image finds what it got by
- * broker_client_init().
+ * How it fits.  broker.c calls it at the start and after each death; main.c of the new image finds
+ * what it got by broker_client_init().
  *
- * Trust.  The old region may have been written by a hostile switch: state_map() cleans it before anything is read.
+ * Trust.  The old region may have been written by a hostile switch: state_map() cleans it before
+ * anything is read.
  */
 #include "switch/broker_spawn.h"
 

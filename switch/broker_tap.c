@@ -2,20 +2,23 @@
 /*
  * broker_tap: one tap device.
  *
- * How it fits.  broker_taps.c keeps one of these for each port and decides when; bridge/rtnl.c and bridge/netns.c do the talking.
+ * How it fits.  broker_taps.c keeps one of these for each port and decides when; bridge/rtnl.c and
+ * bridge/netns.c do the talking.
  *
- * Theory of operation.  A device is made in our own namespace under a name that nobody uses, and then moved and renamed in
- * one request, because the descriptor of a tap keeps alive the namespace in which /dev/net/tun was opened.
+ * Theory of operation.  A device is made in our own namespace under a name that nobody uses, and
+ * then moved and renamed in one request, because the descriptor of a tap keeps alive the namespace
+ * in which /dev/net/tun was opened.
  *
  *   /dev/net/tun, TUNSETIFF vftmp0      RTM_SETLINK: netns, name, up       addresses, route
  *   [ our namespace ] ----------------> [ namespace c1: eth0 ] ----------> [ set from inside ]
  *
- * One that exists is adopted: in another namespace the descriptor is then opened there and does pin it, which is_pinning
- * says.  What it is now is always asked of the kernel, by the descriptor (TUNGETDEVNETNS, TUNGETIFF) and then by rtnetlink, so
- * a device that was renamed or moved by hand is found where it went.
+ * One that exists is adopted: in another namespace the descriptor is then opened there and does pin
+ * it, which is_pinning says.  What it is now is always asked of the kernel, by the descriptor
+ * (TUNGETDEVNETNS, TUNGETIFF) and then by rtnetlink, so a device that was renamed or moved by hand
+ * is found where it went.
  *
- * Trust.  Specs have passed broker_check.c.  Names of devices that exist are anybody's: one is adopted only when the kernel says that
- * it is a tap and that no process holds it.
+ * Trust.  Specs have passed broker_check.c.  Names of devices that exist are anybody's: one is
+ * adopted only when the kernel says that it is a tap and that no process holds it.
  */
 #include "switch/broker_tap.h"
 

@@ -2,7 +2,8 @@
 /*
  * broker_tap: one tap device: made or adopted, moved, set, looked at, taken away.
  *
- * Ownership.  A struct tap_device is the caller's memory; its descriptors are its own until tap_device_close().
+ * Ownership.  A struct tap_device is the caller's memory; its descriptors are its own until
+ * tap_device_close().
  */
 #ifndef VFAB_SWITCH_BROKER_TAP_H
 #define VFAB_SWITCH_BROKER_TAP_H
@@ -32,8 +33,9 @@ int tap_home_init(struct tap_home *h); /* 0 or -errno */
 void tap_home_fini(struct tap_home *h);
 
 /*
- * Makes the device of the spec, or adopts it when it exists; sets it up.  When !may_make it only adopts, and -ENODEV means that there is none.
- * -ENOENT: the namespace is missing.  0, or -errno with the reason in why and nothing left behind.
+ * Makes the device of the spec, or adopts it when it exists; sets it up.  When !may_make it only
+ * adopts, and -ENODEV means that there is none. -ENOENT: the namespace is missing.  0, or -errno
+ * with the reason in why and nothing left behind.
  */
 int tap_device_open(const struct tap_home *h, const struct tap_spec *spec, bool may_make,
 		    struct tap_device *d, char why[static TAP_TEXT_SIZE]);

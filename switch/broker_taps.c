@@ -2,26 +2,30 @@
 /*
  * broker_taps: every tap that the switch asked for, kept and watched.
  *
- * How it fits.  broker.c calls it for each request about taps; it calls broker_tap.c for the device itself.
+ * How it fits.  broker.c calls it for each request about taps; it calls broker_tap.c for the device
+ * itself.
  *
- * Theory of operation.  A message of the kernel is only a reason to look: the monitor (bridge/rtnl.h), inotify on the directories of
- * namespaces and pidfds mark taps, and what is true now is then asked of the kernel.  So lost, late and repeated messages do no
- * harm.
+ * Theory of operation.  A message of the kernel is only a reason to look: the monitor
+ * (bridge/rtnl.h), inotify on the directories of namespaces and pidfds mark taps, and what is true
+ * now is then asked of the kernel.  So lost, late and repeated messages do no harm.
  *
- *               opened                        deleted by hand
- *   (request) ----------> OPEN ------------------------------------> WAIT_DEVICE  adopts one of that name
- *        |                ^  |                                            |
- *        | no namespace   |  | namespace gone                             | namespace gone
- *        v                |  v                                            v
- *   WAIT_NETNS <----------+--+----------------------------------------- (the same)
- *        opens: makes the device, or adopts it       a pid that is gone never returns: WAIT_NEVER
+ *                   opened
+ *   (request) ------------------> OPEN ---- deleted by hand ----> WAIT_DEVICE
+ *        |                        ^  |  ^------- adopted -----------'  |
+ *        | no namespace     made, |  | namespace gone                  | namespace gone
+ *        v               adopted  |  v                                 v
+ *   WAIT_NETNS <------------------+--+------------------------------ (same)
  *
- * A device that somebody deleted in a living namespace is not made again, since somebody meant it.  An adopted device in another
- * namespace keeps that alive by our descriptors: it is given up when the name of the namespace, or its process, goes.
+ *   WAIT_NEVER, in the place of WAIT_NETNS: the namespace was that of a process, which does not return
  *
- * While a tap waits for a namespace there is a timer, 10 ms after an event and slower from then on, up to
- * 1 s: the file under /run/netns comes a moment before the namespace is mounted on it, which inotify does not
- * tell, and the directory itself may not be there yet.  Without such a tap nothing runs.
+ * A device that somebody deleted in a living namespace is not made again, since somebody meant it.
+ * An adopted device in another namespace keeps that alive by our descriptors: it is given up when
+ * the name of the namespace, or its process, goes.
+ *
+ * While a tap waits for a namespace there is a timer, 10 ms after an event and slower from then on,
+ * up to 1 s: the file under /run/netns comes a moment before the namespace is mounted on it, which
+ * inotify does not tell, and the directory itself may not be there yet.  Without such a tap nothing
+ * runs.
  */
 #include "switch/broker_taps.h"
 

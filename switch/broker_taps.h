@@ -2,8 +2,9 @@
 /*
  * broker_taps: every tap that the switch asked for, kept over its restarts and watched.
  *
- * What.  A tap outlives the switch process: who asks again for the same one gets its descriptors at once.  Namespaces and devices
- * that go leave the tap waiting; when they return it is opened again.  What happened is told once by taps_tell().
+ * What.  A tap outlives the switch process: who asks again for the same one gets its descriptors at
+ * once.  Namespaces and devices that go leave the tap waiting; when they return it is opened again.
+ * What happened is told once by taps_tell().
  *
  * Limits.  SLOT_MAX taps.
  */

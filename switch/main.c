@@ -2,8 +2,8 @@
 /*
  * main: arguments of vfabd, and which of its two processes this is.
  *
- * A user starts the broker.  The broker executes the same file with BROKER_SWITCH_MARK as its first argument
- * and the descriptors of broker.h open: that is the switch.
+ * A user starts the broker.  The broker executes the same file with BROKER_SWITCH_MARK as its first
+ * argument and the descriptors of broker.h open: that is the switch.
  */
 #include <getopt.h>
 #include <stdbool.h>

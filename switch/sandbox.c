@@ -2,8 +2,9 @@
 /*
  * sandbox: what the switch process gives up before the first guest byte.
  *
- * How it fits.  switch.c calls sandbox_enter() once, after it has mapped the state region and before it reads its configuration; nothing that
- * a guest, a client or a file wrote has been seen until then.
+ * How it fits.  switch.c calls sandbox_enter() once, after it has mapped the state region and
+ * before it reads its configuration; nothing that a guest, a client or a file wrote has been seen
+ * until then.
  *
  * Theory of operation.  Each step needs what a later one takes away:
  *
@@ -12,9 +13,11 @@
  *   no capability, no_new_privs, death signal, non-dumpable: need nothing more
  *   seccomp last: everything above would be a violation
  *
- * The filter allows what the control thread and the workers call, listed below with the reason where it is
- * not plain; everything else kills the process, and the broker's event names the signal (SIGSYS).  Calls without a
- * check of arguments come out of the kernel's per-filter bitmap, so read, readv and writev of the data path cost nothing.
+ * The filter allows what the control thread and the workers call, listed below with the reason
+ * where it is not plain; everything else kills the process, and the broker's event names the signal
+ * (SIGSYS).  Calls without a check of arguments come out of the kernel's per-filter bitmap, so
+ * read, readv and writev of the data path cost nothing.
+ *
  * A build with sanitizers (VFAB_SANITIZED) allows a few calls more, named in their own list.
  */
 #include "switch/sandbox.h"
@@ -292,8 +295,8 @@ static int find_identity(struct identity *id)
 }
 
 /*
- * An empty tmpfs of one inode becomes the root, read-only.  /proc is the one directory that is sure to be there; on a root that cannot be
- * pivoted (an initramfs), the tmpfs is moved over it instead.
+ * An empty tmpfs of one inode becomes the root, read-only.  /proc is the one directory that is sure
+ * to be there; on a root that cannot be pivoted (an initramfs), the tmpfs is moved over it instead.
  */
 static int empty_root(void)
 {

@@ -2,8 +2,9 @@
 /*
  * sandbox: what the switch process gives up before the first guest byte.
  *
- * In order: own mount, network, IPC and UTS namespaces; an empty read-only root; uid and gid of nobody; no capability, bounding set
- * empty; no_new_privs; non-dumpable; a seccomp allow-list (kill on violation).  Seccomp also holds for threads made later.
+ * In order: own mount, network, IPC and UTS namespaces; an empty read-only root; uid and gid of
+ * nobody; no capability, bounding set empty; no_new_privs; non-dumpable; a seccomp allow-list (kill
+ * on violation).  Seccomp also holds for threads made later.
  */
 #ifndef VFAB_SWITCH_SANDBOX_H
 #define VFAB_SWITCH_SANDBOX_H

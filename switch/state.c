@@ -2,20 +2,22 @@
 /*
  * state: the region that outlives the switch process.
  *
- * How it fits.  The broker makes the memfd and hands it to each switch that it starts; switch.c maps it, base/fdb.c keeps its table in
- * it, and the control thread adds events.  Between the death of a switch and the start of the next the broker
- * maps it too, to note the restart.  There is never more than one writer of slots and events: the control thread, or
- * the broker while no switch lives.
+ * How it fits.  The broker makes the memfd and hands it to each switch that it starts; switch.c
+ * maps it, base/fdb.c keeps its table in it, and the control thread adds events.  Between the death
+ * of a switch and the start of the next the broker maps it too, to note the restart.  There is
+ * never more than one writer of slots and events: the control thread, or the broker while no switch
+ * lives.
  *
- * Theory of operation.  Events are a ring: event with serial s lies at s % EVENTS_KEPT.  A writer that is killed in the middle
- * leaves serial 0 there, since the serial is written last.
+ * Theory of operation.  Events are a ring: event with serial s lies at s % EVENTS_KEPT.  A writer
+ * that is killed in the middle leaves serial 0 there, since the serial is written last.
  *
  *   event_serial = 1003     [1000][1001][1002][1003][ 4 ][ 5 ] ... [ 999 ]
  *                             0     1     2     3     4    5          999
  *
- * Trust.  A crashed or hostile switch wrote the region.  state_map() leaves nothing in it that a reader would have to doubt: names are
- * terminated, well-formed and unique, events are terminated printable text whose serial is that of
- * their place.  The table of MACs is checked by fdb_create().
+ * Trust.  A crashed or hostile switch wrote the region.  state_map() leaves nothing in it that a
+ * reader would have to doubt: names are terminated, well-formed and unique, events are terminated
+ * printable text whose serial is that of their place.  The table of MACs is checked by
+ * fdb_create().
  */
 #include "switch/state.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * state: the region that outlives the switch process: a memfd that the broker keeps, with versioned, pointer-free tables.
+ * state: the region that outlives the switch process: a memfd that the broker keeps, with
+ * versioned, pointer-free tables.
  *
- * Trust.  A crashed or hostile switch wrote it: each table is bounds-checked when it is opened, and a region of another version or
- * size starts fresh.
+ * Trust.  A crashed or hostile switch wrote it: each table is bounds-checked when it is opened, and
+ * a region of another version or size starts fresh.
  */
 #ifndef VFAB_SWITCH_STATE_H
 #define VFAB_SWITCH_STATE_H
