@@ -14,6 +14,8 @@
 #   a group, zero or own address as source           dropped by us, forwarded there: not sent
 #   a tag behind an 802.1Q tag                       payload to us, unless it would hop; Open vSwitch removes it behind a
 #                                                    priority tag and sends no such frame out untagged: not sent
+#   a priority tag of priority 0                     no tag to us; there it may take the cached flow of an untagged frame and
+#                                                    keep its tag: not sent
 . "$(dirname "$0")/../lib/scenario.sh"
 
 for program in ovs-vswitchd ovsdb-server ovs-vsctl ovsdb-tool; do
@@ -99,7 +101,7 @@ def tags_for(name):
         return random.choice((b"", tag(5, 3), tag(10), tag(30, 1), tag(0, 4)))
     if name == "t" and random.random() < 0.2:
         return tag(30, random.randrange(8), 0x88A8) + random.choice((b"", tag(5, 3)))
-    return random.choice((b"", b"", tag(0, random.randrange(8)), tag(10, random.randrange(8)), tag(20, random.randrange(8)), tag(40)))
+    return random.choice((b"", b"", tag(0, random.randrange(1, 8)), tag(10, random.randrange(8)), tag(20, random.randrange(8)), tag(40)))
 
 
 def digest(frames):
