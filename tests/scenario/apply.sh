@@ -14,6 +14,7 @@ ns c3
 fabric <<EOF
 networks:
   office: {mode: internal, vlan: 10}
+workers: {cpus: [${CPUS:-0}]}
 ports:
 $(tap c1 "network: office")
 $(tap c2 "network: office")

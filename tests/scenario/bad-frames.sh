@@ -12,6 +12,7 @@
 
 for name in ac tr qq v1 v2; do ns $name; done
 fabric <<EOF
+workers: {cpus: [${CPUS:-0}]}
 ports:
 $(tap ac "vlan-mode: access, tag: 10, mtu: 9000")
 $(tap tr "vlan-mode: trunk, mtu: 9000")

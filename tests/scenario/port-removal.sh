@@ -12,6 +12,7 @@ for name in c1 c2 c3 c4; do ns $name; done
 fabric <<EOF
 networks:
   office: {mode: internal, vlan: 10}
+workers: {cpus: [${CPUS:-0}]}
 ports:
 $(tap c1 "network: office")
 $(tap c2 "network: office, ipv4: 10.77.0.2/24, mac: '02:00:00:00:00:02'")
