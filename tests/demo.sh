@@ -14,15 +14,20 @@ if [ "$(id -u)" != 0 ]; then
 	exit 1
 fi
 
+bold='' blue='' plain=''
+if [ -t 1 ]; then
+	bold=$'\033[1m' blue=$'\033[36m' plain=$'\033[0m'
+fi
+
 say()
 {
-	printf '\n\033[1m%s\033[0m\n' "$*"
+	printf '\n%s%s%s\n' "$bold" "$*" "$plain"
 }
 
 # Shows a command as one would type it, and runs it.
 show()
 {
-	printf '\033[36m# %s\033[0m\n' "$*"
+	printf '%s# %s%s\n' "$blue" "$*" "$plain"
 	"$@"
 }
 
@@ -31,7 +36,7 @@ in_container()
 	local name=$1
 	shift
 
-	printf '\033[36m%s# %s\033[0m\n' "$name" "$*"
+	printf '%s%s# %s%s\n' "$blue" "$name" "$*" "$plain"
 	ip netns exec "$name" "$@"
 }
 
