@@ -243,6 +243,8 @@ int rtnl_link_set(struct rtnl *r, int ifindex, const struct rtnl_change *c)
 		mnl_attr_put_u32(h, IFLA_MTU, c->mtu);
 	if (c->txqlen)
 		mnl_attr_put_u32(h, IFLA_TXQLEN, c->txqlen);
+	if (c->group)
+		mnl_attr_put_u32(h, IFLA_GROUP, c->group);
 	if (c->mac)
 		mnl_attr_put(h, IFLA_ADDRESS, sizeof(*c->mac), c->mac);
 	return ask(r, h, NULL, NULL);
@@ -256,6 +258,15 @@ int rtnl_link_del(struct rtnl *r, int nsid, int ifindex)
 	m->ifi_index = ifindex;
 	if (nsid != RTNL_OWN)
 		mnl_attr_put_u32(h, IFLA_TARGET_NETNSID, (uint32_t)nsid);
+	return ask(r, h, NULL, NULL);
+}
+
+int rtnl_group_del(struct rtnl *r, uint32_t group)
+{
+	struct nlmsghdr *h = begin(r, RTM_DELLINK, 0);
+
+	mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg));
+	mnl_attr_put_u32(h, IFLA_GROUP, group);
 	return ask(r, h, NULL, NULL);
 }
 

@@ -41,7 +41,7 @@ struct rtnl_link {
 struct rtnl_change {
 	const char *name;
 	int netns_fd; /* -1: stays */
-	uint32_t mtu, txqlen;
+	uint32_t mtu, txqlen, group;
 	const struct mac *mac;
 	bool up;
 };
@@ -52,6 +52,8 @@ int rtnl_link_get_index(struct rtnl *r, int nsid, int ifindex, struct rtnl_link 
 /* In one request: the kernel moves first and then renames, so nobody sees a half-way name that stays. */
 int rtnl_link_set(struct rtnl *r, int ifindex, const struct rtnl_change *c);
 int rtnl_link_del(struct rtnl *r, int nsid, int ifindex);
+/* Every link of that group in our namespace at once: the kernel waits for its readers once and not for each. */
+int rtnl_group_del(struct rtnl *r, uint32_t group);
 
 /* Addresses and the default route.  add of what is there and del of what is not there succeed;
  * rtnl_route_add is -EEXIST when another default route stands. */

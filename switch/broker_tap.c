@@ -490,6 +490,14 @@ int tap_device_set(const struct tap_home *h, struct tap_device *d, const struct 
 	return err;
 }
 
+void tap_device_join(const struct tap_home *h, struct tap_device *d, uint32_t group)
+{
+	const struct rtnl_change c = {.netns_fd = -1, .group = group};
+
+	if (d->queues > 0 && !d->is_adopted && tap_device_look(h, d) == 0 && d->nsid == RTNL_OWN)
+		rtnl_link_set(h->rtnl, d->link.ifindex, &c);
+}
+
 void tap_device_drop(struct tap_device *d)
 {
 	while (d->queues > 0)

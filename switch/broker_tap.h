@@ -48,6 +48,8 @@ int tap_device_look(const struct tap_home *h, struct tap_device *d);
 bool tap_device_is_at(const struct tap_device *d, const struct tap_spec *spec);
 /* Takes back what was set on an adopted device, deletes one that was made. */
 void tap_device_close(const struct tap_home *h, struct tap_device *d, const struct tap_spec *spec);
+/* Puts one that was made, and is in our namespace, into a group of links that is about to be deleted as a whole. */
+void tap_device_join(const struct tap_home *h, struct tap_device *d, uint32_t group);
 /* Closes the descriptors and nothing else. */
 void tap_device_drop(struct tap_device *d);
 
