@@ -129,7 +129,8 @@ demo:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(BUILD)/vfabd $(DESTDIR)$(PREFIX)/sbin/vfabd
 	install -m 755 $(BUILD)/vfab $(DESTDIR)$(PREFIX)/bin/vfab
 	install -m 644 $(wildcard tools/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
@@ -137,8 +138,10 @@ install: all
 	install -m 644 $(wildcard switch/*.8) $(DESTDIR)$(PREFIX)/share/man/man8
 	sed 's|@PREFIX@|$(PREFIX)|g' switch/vfabd.service > $(BUILD)/vfabd.service
 	install -m 644 $(BUILD)/vfabd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/vfabd.service
-	$(BUILD)/vfab completion bash > $(BUILD)/vfab.bash
+	for shell in bash zsh fish; do $(BUILD)/vfab completion $$shell > $(BUILD)/vfab.$$shell || exit 1; done
 	install -m 644 $(BUILD)/vfab.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vfab
+	install -m 644 $(BUILD)/vfab.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_vfab
+	install -m 644 $(BUILD)/vfab.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vfab.fish
 
 clean:
 	rm -rf build
