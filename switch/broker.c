@@ -49,6 +49,7 @@
 #include "switch/broker_file.h"
 #include "switch/broker_spawn.h"
 #include "switch/broker_taps.h"
+#include "switch/sandbox.h"
 #include "switch/state.h"
 
 enum {
@@ -689,6 +690,9 @@ static int prepare(struct broker *b)
 	char why[TAP_TEXT_SIZE];
 	int err;
 
+	err = sandbox_broker();
+	if (err)
+		return fail_start("capabilities (vfabd has to be root)", err);
 	if (lock_state(b) < 0 || read_conf(b) < 0)
 		return -1;
 	err = control_socket_open(&b->control, b->options->socket_path, why);

@@ -329,6 +329,44 @@ static int drop_rights(const struct identity *id)
 	return 0;
 }
 
+/* What the broker needs, and for what. */
+static const unsigned broker_capabilities[] = {
+	CAP_NET_ADMIN,	     /* taps, rtnetlink */
+	CAP_NET_BROADCAST,   /* events of other namespaces */
+	CAP_SYS_ADMIN,	     /* entering namespaces; the switch: making its own */
+	CAP_SYS_CHROOT,	     /* likewise */
+	CAP_SYS_PTRACE,	     /* the namespace of a process */
+	CAP_DAC_OVERRIDE,    /* files and sockets of operators */
+	CAP_DAC_READ_SEARCH, /* likewise */
+	CAP_CHOWN,	     /* the control socket, the saved file */
+	CAP_FOWNER,	     /* likewise */
+	CAP_KILL,	     /* the switch, which is another user */
+	CAP_SETUID,	     /* the switch: becoming that user */
+	CAP_SETGID,	     /* likewise */
+	CAP_SETPCAP,	     /* its bounding set */
+};
+
+int sandbox_broker(void)
+{
+	bool has[COUNT(broker_capabilities)];
+	size_t i;
+
+	/* In a container some may be missing: what is not there cannot be kept. */
+	for (i = 0; i < COUNT(has); i++)
+		has[i] = capng_have_capability(CAPNG_PERMITTED, broker_capabilities[i]) == 1;
+	capng_clear(CAPNG_SELECT_ALL);
+	for (i = 0; i < COUNT(has); i++) {
+		if (has[i])
+			capng_update(CAPNG_ADD,
+				     CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
+				     broker_capabilities[i]);
+	}
+	errno = 0;
+	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
+		return errno ? -errno : -EPERM;
+	return 0;
+}
+
 int sandbox_enter(const char **step)
 {
 	pid_t parent = getppid();

@@ -12,4 +12,8 @@
 /* 0, or -errno with the step that failed in *step. */
 int sandbox_enter(const char **step);
 
+/* The broker stays root, with no capability but those that it needs; a switch that it starts gets no
+ * more.  0 or -errno. */
+int sandbox_broker(void);
+
 #endif
