@@ -5,10 +5,11 @@
  *   1 validate the whole
  *   2 open     ports that are new; ports whose device changes are closed first     (can fail: undone)
  *   3 set      MTU, addresses of devices that stay                                 (can fail: undone)
- *   4 keep     the text goes to the broker                                         (can fail: undone)
+ *   4 prepare  policers, worker threads, the next fabric                           (can fail: undone)
+ *   5 keep     the text goes to the broker                                         (can fail: undone)
  *   -- commit: from here nothing fails --
- *   5 publish  a new fabric; wait until no worker uses the old one
- *   6 close    ports that are gone; flush what the table knew of them
+ *   6 publish  the new fabric; wait until no worker uses the old one
+ *   7 close    ports that are gone; flush what the table knew of them
  *
  * A port that is in both and unchanged is not touched: the same struct port goes into the next fabric.
  */
@@ -36,6 +37,18 @@ struct want {
 	bool is_new;		      /* opened by this attempt */
 };
 
+/* A port that step 2 took out; it stays whole until the end, so that it can come back without memory. */
+struct closed {
+	struct tap_spec spec;
+	struct port *port;
+};
+
+/* A port whose limits change, and the policer that it had; once undone, the one that it would have had. */
+struct limits {
+	struct port *port;
+	struct police *other;
+};
+
 /* One call of apply_conf(): what it did, to be undone. */
 struct attempt {
 	struct daemon *d;
@@ -45,9 +58,15 @@ struct attempt {
 	struct port *next[SLOT_MAX]; /* ports of the next fabric */
 	struct want *wants;
 	size_t n_wants;
-	struct tap_spec *closed; /* specs of ports that step 2 closed, to be opened again */
+	struct closed *closed;
 	size_t n_closed;
-	size_t n_set; /* wants whose devices step 3 went over */
+	struct fabric *before; /* what was published before the first of them left */
+	size_t n_set;	       /* wants whose devices step 3 went over */
+	struct limits *limits;
+	size_t n_limits;
+	struct worker *worker[WORKERS_MAX]; /* other workers, held until they get to work */
+	unsigned n_workers;		    /* 0: those that there are stay */
+	struct fabric *fab;		    /* the next one */
 };
 
 static void copy_name(char *dst, size_t size, const char *src)
@@ -139,8 +158,12 @@ static struct port *port_create(struct daemon *d, const struct want *w)
 	struct port *p;
 	int slot = state_slot_take(d->state, w->spec.port);
 
-	if (slot < 0 || posix_memalign((void **)&p, 64, sizeof(*p)) != 0)
+	if (slot < 0)
 		return NULL;
+	if (posix_memalign((void **)&p, 64, sizeof(*p)) != 0) {
+		state_slot_put(d->state, (uint16_t)slot);
+		return NULL;
+	}
 	memset(p, 0, sizeof(*p));
 	p->kind = w->kind;
 	copy_name(p->name, sizeof(p->name), w->spec.port);
@@ -148,6 +171,7 @@ static struct port *port_create(struct daemon *d, const struct want *w)
 	p->queues = w->spec.queues;
 	rate_init(&p->loop_cap, LOOP_CAP_PPS, LOOP_CAP_PPS);
 	if (tap_open(p) < 0) {
+		state_slot_put(d->state, p->slot);
 		free(p);
 		return NULL;
 	}
@@ -185,32 +209,48 @@ static int open_port(struct attempt *a, struct want *w)
 	return 0;
 }
 
-/* Publishes a fabric of conf over ports, waits until the old one is free and destroys it. */
-static int publish(struct daemon *d, const struct conf *conf, struct port *const *ports,
-		   unsigned n_workers)
+/* A fabric of conf over ports; NULL without memory. */
+static struct fabric *next_fabric(struct daemon *d, const struct conf *conf,
+				  struct port *const *ports, unsigned n_workers)
 {
-	struct fabric *old = d->fabric;
 	unsigned n_slots = 0;
 	struct fabric *fab;
 
 	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
 		if (ports[slot])
 			n_slots = slot + 1;
-	fab = fabric_create(conf, ports, n_slots, d->fdb, n_workers, old ? old->generation + 1 : 1);
-	if (!fab)
-		return -ENOMEM;
-	fab->loop_id = d->state->loop_id;
+	fab = fabric_create(conf, ports, n_slots, d->fdb, n_workers,
+			    d->fabric ? d->fabric->generation + 1 : 1);
+	if (fab)
+		fab->loop_id = d->state->loop_id;
+	return fab;
+}
+
+/* Publishes a fabric and waits until no worker uses the old one, which it returns. */
+static struct fabric *swap_fabric(struct daemon *d, struct fabric *fab)
+{
+	struct fabric *old = d->fabric;
+
 	rcu_set(&d->fabric, fab);
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_wake(d->worker[i]);
 	rcu_wait();
-	fabric_destroy(old);
-	return 0;
+	return old;
+}
+
+static void publish(struct daemon *d, struct fabric *fab)
+{
+	fabric_destroy(swap_fabric(d, fab));
 }
 
 int apply_publish(struct daemon *d)
 {
-	return publish(d, d->conf, d->port, d->n_workers);
+	struct fabric *fab = next_fabric(d, d->conf, d->port, d->n_workers);
+
+	if (!fab)
+		return -ENOMEM;
+	publish(d, fab);
+	return 0;
 }
 
 static void forget_fds(struct daemon *d, const struct port *p)
@@ -221,6 +261,19 @@ static void forget_fds(struct daemon *d, const struct port *p)
 		for (unsigned i = 0; fd >= 0 && i < d->n_workers; i++)
 			worker_forget(d->worker[i], fd);
 	}
+}
+
+/* Closes the descriptors of a port. */
+static void detach(struct daemon *d, struct port *p)
+{
+	int old[PORT_QUEUES_MAX];
+	unsigned n;
+
+	forget_fds(d, p);
+	n = tap_detach(p, old);
+	rcu_wait();
+	while (n > 0)
+		close(old[--n]);
 }
 
 /* Closes a port that no fabric shows any more. */
@@ -255,21 +308,26 @@ static const struct want *find_want(const struct want *wants, size_t n, const ch
 	return NULL;
 }
 
-/* Takes a running port out of the fabric and closes it, because its device will be another. */
+/* Takes a running port out of the fabric and closes its device, because that will be another. */
 static int take_out(struct attempt *a, const struct tap_spec *old, struct port *p)
 {
 	struct daemon *d = a->d;
-	int rc;
+	struct fabric *fab;
 
 	d->port[p->slot] = NULL;
-	rc = apply_publish(d);
-	if (rc < 0) {
+	fab = next_fabric(d, d->conf, d->port, d->n_workers);
+	if (!fab) {
 		d->port[p->slot] = p;
-		return fail(a, rc, p->name, "no memory");
+		return fail(a, -ENOMEM, p->name, "no memory");
 	}
-	a->closed[a->n_closed++] = *old;
+	if (a->before)
+		publish(d, fab);
+	else
+		a->before = swap_fabric(d, fab);
+	a->closed[a->n_closed++] = (struct closed){*old, p};
 	fdb_flush(d->fdb, is_of_slot, &p->slot, false);
-	close_port(d, p, true);
+	detach(d, p);
+	broker_tap_close(p->name);
 	return 0;
 }
 
@@ -328,6 +386,41 @@ static int set_ports(struct attempt *a, const struct want *old, size_t n_old)
 	return 0;
 }
 
+/* Ports that step 2 took out, into the fabric again: a new one, as their MACs may be others, or the very one that was. */
+static void bring_back(struct attempt *a)
+{
+	struct daemon *d = a->d;
+	struct fabric *fab;
+
+	for (size_t i = 0; i < a->n_closed; i++) {
+		struct tap_spec *spec = &a->closed[i].spec;
+		struct port *p = a->closed[i].port;
+		struct tap_answer answer = {0};
+		int fds[PORT_QUEUES_MAX], rc;
+
+		spec->may_wait = true;
+		rc = broker_tap_open(spec, &answer, fds);
+		if (rc == 0) {
+			take_answer(p, &answer, fds);
+		} else {
+			state_event(d->state, "port_lost", p->name, "could not be opened again: %s",
+				    *answer.text ? answer.text : strerror(-rc));
+			log_err("port %s: could not be opened again: %s", p->name,
+				*answer.text ? answer.text : strerror(-rc));
+			atomic_store(&p->state, PORT_DOWN);
+		}
+		d->port[p->slot] = p;
+	}
+	fab = next_fabric(d, d->conf, d->port, d->n_workers);
+	if (!fab) {
+		fab = a->before;
+		fab->generation = d->fabric->generation + 1;
+		a->before = NULL;
+	}
+	publish(d, fab);
+	a->n_closed = 0;
+}
+
 /* The fabric is as it was; devices go back too, as well as they can. */
 static void undo(struct attempt *a, const struct want *old, size_t n_old)
 {
@@ -344,27 +437,12 @@ static void undo(struct attempt *a, const struct want *old, size_t n_old)
 		if (a->next[slot] && a->next[slot] != d->port[slot])
 			close_port(d, a->next[slot],
 				   find_want(old, n_old, a->next[slot]->name) != NULL);
-	for (size_t i = 0; i < a->n_closed; i++) {
-		const struct want *was = find_want(old, n_old, a->closed[i].port);
-		struct attempt again = {.d = d, .may_wait = true, .err = &(struct conf_error){0}};
-		struct want w = *was;
-
-		if (open_port(&again, &w) < 0) {
-			state_event(d->state, "port_lost", again.err->object,
-				    "could not be opened again: %s", again.err->text);
-			log_err("%s: could not be opened again: %s", again.err->object,
-				again.err->text);
-			continue;
-		}
-		for (unsigned slot = 0; slot < SLOT_MAX; slot++)
-			if (again.next[slot])
-				d->port[slot] = again.next[slot];
-	}
 	if (a->n_closed)
-		apply_publish(d);
+		bring_back(a);
 }
 
-static struct police *police_of(const struct conf_port *cp)
+/* The policer of a port, or NULL when nothing of it is limited; false without memory. */
+static bool police_of(const struct conf_port *cp, struct police **out)
 {
 	uint64_t burst = cp->rate_bits / 100; /* 10 ms */
 	struct police *police;
@@ -373,12 +451,13 @@ static struct police *police_of(const struct conf_port *cp)
 		uint64_t pps;
 	} storm[3];
 
+	*out = NULL;
 	if (!cp->rate_bits && cp->storm_broadcast == UINT64_MAX &&
 	    cp->storm_multicast == UINT64_MAX && cp->storm_unknown == UINT64_MAX)
-		return NULL;
-	police = calloc(1, sizeof(*police));
+		return true;
+	*out = police = calloc(1, sizeof(*police));
 	if (!police)
-		return NULL;
+		return false;
 	if (burst < 8 * BURST_BYTES_MIN)
 		burst = 8 * BURST_BYTES_MIN;
 	rate_init(&police->rx, cp->rate_bits, burst);
@@ -394,7 +473,7 @@ static struct police *police_of(const struct conf_port *cp)
 		else /* a burst of 0 lets nothing pass: a limit of 0 */
 			rate_init(storm[i].rate, pps ? pps : 1, pps < 10 ? pps : pps / 10);
 	}
-	return police;
+	return true;
 }
 
 static bool has_same_limits(const struct conf_port *a, const struct conf_port *b)
@@ -403,26 +482,45 @@ static bool has_same_limits(const struct conf_port *a, const struct conf_port *b
 	       a->storm_multicast == b->storm_multicast && a->storm_unknown == b->storm_unknown;
 }
 
-/* New policers where the limits changed; the old ones are returned for when no worker sees them. */
-static size_t change_police(struct attempt *a, struct police **old)
+/* The port of the next fabric with that name. */
+static struct port *next_port(const struct attempt *a, const char *name)
 {
-	size_t n = 0;
+	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
+		if (a->next[slot] && strcmp(a->next[slot]->name, name) == 0)
+			return a->next[slot];
+	return NULL;
+}
 
+/* New policers where limits change.  Workers see a policer by their fabric only, so it can be in its port before. */
+static int prepare_limits(struct attempt *a)
+{
+	a->limits = calloc(a->n_wants + 1, sizeof(*a->limits));
+	if (!a->limits)
+		return -ENOMEM;
 	for (size_t i = 0; i < a->n_wants; i++) {
 		const struct conf_port *cp = a->wants[i].conf;
 		const struct conf_port *was = cp ? conf_find_port(a->d->conf, cp->name) : NULL;
-		struct port *p = port_of(a->d, a->wants[i].spec.port);
+		struct port *p = cp ? next_port(a, cp->name) : NULL;
+		struct police *police;
 
-		if (!p || !cp)
+		if (!p || (!a->wants[i].is_new && was && has_same_limits(was, cp)))
 			continue;
-		atomic_store(&a->d->fdb->port_limit[p->slot], cp->mac_limit);
-		if (!a->wants[i].is_new && was && has_same_limits(was, cp))
-			continue;
-		if (p->police)
-			old[n++] = p->police;
-		p->police = police_of(cp);
+		if (!police_of(cp, &police))
+			return -ENOMEM;
+		a->limits[a->n_limits++] = (struct limits){p, p->police};
+		p->police = police;
 	}
-	return n;
+	return 0;
+}
+
+static void undo_limits(struct attempt *a)
+{
+	for (size_t i = 0; i < a->n_limits; i++) {
+		struct police *police = a->limits[i].port->police;
+
+		a->limits[i].port->police = a->limits[i].other;
+		a->limits[i].other = police;
+	}
 }
 
 /* Static entries of a configuration: the file's, and the gateway address of each host-only network. */
@@ -499,63 +597,90 @@ static bool has_same_workers(const struct conf *a, const struct conf *b)
 		      a->workers.n_cpus * sizeof(a->workers.cpus[0])) == 0;
 }
 
-/*
- * Other workers: all stop, then the new ones start.  Queues are not received meanwhile (milliseconds), so none is
- * ever received by two.
- */
-static int change_workers(struct daemon *d, const struct conf *to)
+static int prepare_workers(struct attempt *a)
 {
+	const struct conf *to = a->to;
 	unsigned n = (unsigned)count_workers(to);
+
+	if (a->d->n_workers && has_same_workers(a->d->conf, to))
+		return 0;
+	for (; a->n_workers < n; a->n_workers++) {
+		int cpu = to->workers.n_cpus ? to->workers.cpus[a->n_workers] : -1;
+		struct worker *w = worker_start(a->n_workers, cpu, &a->d->fabric);
+
+		if (!w)
+			return -errno;
+		a->worker[a->n_workers] = w;
+	}
+	return 0;
+}
+
+/* Step 4: everything that needs memory or a thread. */
+static int prepare(struct attempt *a)
+{
+	struct daemon *d = a->d;
+	int rc = prepare_limits(a);
+
+	if (rc == 0)
+		rc = prepare_workers(a);
+	if (rc < 0)
+		return fail(a, rc, "", "no memory, or no thread");
+	a->fab = next_fabric(d, a->to, a->next, a->n_workers ? a->n_workers : d->n_workers);
+	return a->fab ? 0 : fail(a, -ENOMEM, "", "no memory");
+}
+
+static void undo_prepare(struct attempt *a)
+{
+	undo_limits(a);
+	while (a->n_workers > 0)
+		worker_stop(a->worker[--a->n_workers]);
+	fabric_destroy(a->fab);
+}
+
+/* Other workers: the old ones stop before the new fabric is there, so that no queue is ever received by two. */
+static void replace_workers(struct attempt *a)
+{
+	struct daemon *d = a->d;
 
 	for (unsigned i = 0; i < d->n_workers; i++) {
 		worker_stop(d->worker[i]);
 		d->worker[i] = NULL;
 	}
-	d->n_workers = 0;
-	for (unsigned i = 0; i < n; i++) {
-		d->worker[i] =
-			worker_start(i, to->workers.n_cpus ? to->workers.cpus[i] : -1, &d->fabric);
-		if (!d->worker[i])
-			return -errno;
-		d->n_workers++;
-	}
+	memcpy(d->worker, a->worker, a->n_workers * sizeof(a->worker[0]));
+	d->n_workers = a->n_workers;
 	watch_publish(d); /* new workers have new recorders */
-	return 0;
 }
 
-/* Steps 5 and 6. */
-static int commit(struct attempt *a, struct conf *to)
+/* Steps 6 and 7. */
+static void commit(struct attempt *a, struct conf *to)
 {
 	struct daemon *d = a->d;
-	struct police **police = calloc(a->n_wants + 1, sizeof(*police));
 	struct port *gone[SLOT_MAX];
 	struct conf *old = d->conf;
-	bool other_workers = !d->n_workers || !has_same_workers(old, to);
-	size_t n_gone = 0, n_police;
-	int rc = 0;
+	size_t n_gone = 0;
 
 	for (unsigned slot = 0; slot < SLOT_MAX; slot++) {
+		const struct conf_port *cp =
+			a->next[slot] ? conf_find_port(to, a->next[slot]->name) : NULL;
+
 		if (d->port[slot] && d->port[slot] != a->next[slot])
 			gone[n_gone++] = d->port[slot];
 		d->port[slot] = a->next[slot];
+		if (cp)
+			atomic_store(&d->fdb->port_limit[slot], cp->mac_limit);
 	}
-	n_police = police ? change_police(a, police) : 0;
 	d->conf = to;
 	walk_statics(d, old, to, drop_static);
-	if (other_workers)
-		rc = change_workers(d, to);
-	if (rc == 0)
-		rc = apply_publish(d);
-	if (d->fabric)
-		fdb_flush(d->fdb, is_stale, d->fabric, true);
+	if (a->n_workers)
+		replace_workers(a);
+	publish(d, a->fab);
+	for (unsigned i = 0; i < a->n_workers; i++)
+		worker_go(d->worker[i]);
+	fdb_flush(d->fdb, is_stale, d->fabric, true);
 	walk_statics(d, to, NULL, add_static);
 	while (n_gone > 0)
 		close_port(d, gone[--n_gone], false);
-	while (n_police > 0)
-		free(police[--n_police]);
-	free(police);
 	conf_destroy(old);
-	return rc;
 }
 
 /* The same to the letter: nothing at all is to be done. */
@@ -578,6 +703,19 @@ static int keep_text(struct attempt *a)
 	return rc < 0 ? fail(a, rc, "", "the configuration could not be kept") : 0;
 }
 
+/* What is left of an attempt once the old fabric is not used any more, or stands again. */
+static void free_attempt(struct attempt *a)
+{
+	for (size_t i = 0; i < a->n_limits; i++)
+		free(a->limits[i].other);
+	for (size_t i = 0; i < a->n_closed; i++)
+		apply_port_free(a->closed[i].port);
+	fabric_destroy(a->before);
+	free(a->limits);
+	free(a->closed);
+	free(a->wants);
+}
+
 int apply_conf(struct daemon *d, struct conf *to, bool may_wait, struct conf_error *err)
 {
 	struct attempt *a = calloc(1, sizeof(*a));
@@ -597,31 +735,29 @@ int apply_conf(struct daemon *d, struct conf *to, bool may_wait, struct conf_err
 	if (rc == 0)
 		rc = set_ports(a, old, n_old);
 	if (rc == 0)
+		rc = prepare(a);
+	if (rc == 0)
 		rc = keep_text(a);
-	if (rc < 0) {
+	if (rc == 0) {
+		commit(a, to);
+		to = NULL;
+	} else {
+		undo_prepare(a);
 		undo(a, old, n_old);
-		goto out;
 	}
-	rc = commit(a, to);
-	to = NULL;
-	if (rc < 0)
-		fail(a, rc, "", "the fabric could not be published: no memory or no thread");
+	free_attempt(a);
 out:
 	conf_destroy(to);
 	free(old);
-	if (a) {
-		free(a->wants);
-		free(a->closed);
-	}
 	free(a);
+	if (rc < 0 && !*err->text)
+		copy_name(err->text, sizeof(err->text), "no memory");
 	return rc;
 }
 
 void apply_tap_notice(struct daemon *d, const struct tap_answer *a, const int *fds, unsigned n_fds)
 {
 	struct port *p = port_of(d, a->port);
-	int old[PORT_QUEUES_MAX];
-	unsigned n_old = 0;
 	char object[EVENT_OBJECT_SIZE];
 
 	/* No such port any more, or the answer to a later request overtook this notice. */
@@ -630,13 +766,8 @@ void apply_tap_notice(struct daemon *d, const struct tap_answer *a, const int *f
 			close(fds[--n_fds]);
 		return;
 	}
-	if (n_fds > 0 || a->state == PORT_WAITING) {
-		forget_fds(d, p);
-		n_old = tap_detach(p, old);
-		rcu_wait();
-		while (n_old > 0)
-			close(old[--n_old]);
-	}
+	if (n_fds > 0 || a->state == PORT_WAITING)
+		detach(d, p);
 	if (n_fds > 0)
 		tap_attach(p, fds, n_fds, a->can);
 	p->mac = a->mac;

@@ -37,7 +37,7 @@ struct run {
 	int status;
 };
 
-/* The whole text behind fd, NUL-terminated, malloc'd; *bytes its length.  NULL when it is too long or cannot be read. */
+/* The whole text behind fd, NUL-terminated, malloc'd; *bytes its length.  NULL: errno says why, EFBIG when it is too long. */
 static char *read_text(int fd, size_t *bytes)
 {
 	char *text = malloc(CONF_TEXT_MAX + 2);
@@ -48,6 +48,8 @@ static char *read_text(int fd, size_t *bytes)
 		got = pread(fd, text + n, CONF_TEXT_MAX + 1 - n, (off_t)n);
 		n += got > 0 ? (size_t)got : 0;
 	}
+	if (n > CONF_TEXT_MAX)
+		errno = EFBIG;
 	if (!text || got < 0 || n > CONF_TEXT_MAX) {
 		free(text);
 		return NULL;
@@ -114,8 +116,7 @@ static void on_reload(struct run *r, int fd)
 	if (text)
 		ctl_reload(&r->d, text, bytes);
 	else
-		log_err("reload: the file is longer than %d bytes or cannot be read",
-			CONF_TEXT_MAX);
+		log_err("reload: %s", strerror(errno));
 	free(text);
 }
 
@@ -154,15 +155,12 @@ static int apply_first(struct daemon *d, const char *conf_name)
 	struct conf *conf = conf_create();
 	size_t bytes = 0;
 	char *text = read_text(SWITCH_FD_CONF, &bytes);
-	int rc = -ENOMEM;
+	int rc = text ? -ENOMEM : -errno;
 
-	if (!text) {
-		snprintf(err.text, sizeof(err.text), "longer than %d bytes, or unreadable",
-			 CONF_TEXT_MAX);
-		rc = -EINVAL;
-	} else if (conf) {
+	if (text && conf)
 		rc = conf_merge(conf, text, bytes, CONF_ADD, &err);
-	}
+	else
+		snprintf(err.text, sizeof(err.text), "%s", strerror(-rc));
 	free(text);
 	if (rc < 0)
 		conf_destroy(conf);
@@ -175,7 +173,7 @@ static int apply_first(struct daemon *d, const char *conf_name)
 			*err.path ? ": " : "", err.text);
 	else
 		log_err("%s: %s%s%s", conf_name, err.object, *err.object ? ": " : "", err.text);
-	return rc == -EINVAL ? STATUS_BAD_DATA : 1;
+	return rc == -EINVAL || rc == -EFBIG ? STATUS_BAD_DATA : 1;
 }
 
 /* Learned entries whose port is not of this configuration went with apply's flush; slots of names that are gone follow. */

@@ -57,6 +57,7 @@ struct worker {
 	unsigned index;
 	int cpu; /* -1: any */
 	int epfd, wakefd;
+	_Atomic bool go; /* it may receive */
 	_Atomic bool stop;
 	struct fabric *const *published;
 	const struct fabric *fab;
@@ -267,8 +268,10 @@ static void *worker_main(void *arg)
 	seat_init(&w->seat, w->cpu >= 0, w->fwd->now_ns);
 	rcu_thread_start();
 	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
-		const struct fabric *fab = rcu_get(w->published);
+		const struct fabric *fab = NULL;
 
+		if (atomic_load_explicit(&w->go, memory_order_acquire))
+			fab = rcu_get(w->published);
 		w->fwd->now_ns = clock_ns();
 		if (fab && (fab != w->fab || fab->generation != w->generation))
 			take_fabric(w, fab);
@@ -322,6 +325,12 @@ err:
 	free(w);
 	errno = error ? error : ENOMEM;
 	return NULL;
+}
+
+void worker_go(struct worker *w)
+{
+	atomic_store_explicit(&w->go, true, memory_order_release);
+	worker_wake(w);
 }
 
 void worker_wake(struct worker *w)

@@ -16,9 +16,11 @@
 
 struct worker;
 
-/* Starts a data thread on a CPU (-1: any).  fabric: where the current one is published (rcu_get).  NULL: no memory or
- * thread, errno says. */
+/* Starts a data thread on a CPU (-1: any), which rests until worker_go().  fabric: where the current one is published
+ * (rcu_get).  NULL: no memory or thread, errno says. */
 struct worker *worker_start(unsigned index, int cpu, struct fabric *const *fabric);
+/* Lets it receive its queues of the published fabric. */
+void worker_go(struct worker *w);
 void worker_stop(struct worker *w); /* joins it; NULL is fine */
 
 /* Control thread: the worker looks at the published fabric again (new queues, new watches). */
