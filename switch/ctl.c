@@ -145,26 +145,52 @@ static void show_help(struct daemon *d, struct client *cl, const json_t *req)
 /* Memory */
 
 /*
- * Set when jansson got no memory.  What it builds is then incomplete without a word, an array lacks a row, an object a
- * member; so whoever sends something asks here first.  Only the control thread uses jansson.
+ * What jansson gets, in the control thread, which alone uses it.
+ *
+ * Without memory it builds on: an array lacks a row, an object a member, and nobody says so; `lacked` does.
+ * Its parser is worse: a string of which a byte could not be kept fails an assertion.  So a request is parsed in a piece
+ * that is large enough and taken before.
  */
-static bool lacks_memory;
+static struct {
+	bool lacked;
+	bool is_parsing;
+	char *piece; /* holds a request until it is answered */
+	size_t size, used;
+} memory;
+
+enum {
+	PIECE_FIXED = 4096,
+	PIECE_OF_BYTE = 8,    /* a buffer that doubles as it grows, and each string once or twice */
+	PIECE_OF_VALUE = 384, /* with a table of its own, and a place in another */
+};
 
 static void *json_memory(size_t n)
 {
-	void *p = malloc(n);
+	size_t room = memory.size - memory.used, rounded = (n + 15) & ~(size_t)15;
+	void *p;
 
+	if (memory.is_parsing && n <= rounded && rounded <= room) {
+		memory.used += rounded;
+		return memory.piece + memory.used - rounded;
+	}
+	p = malloc(n);
 	if (!p)
-		lacks_memory = true;
+		memory.lacked = true;
 	return p;
+}
+
+static void json_release(void *p)
+{
+	if ((uintptr_t)p - (uintptr_t)memory.piece >= memory.size)
+		free(p);
 }
 
 /* Whether what was built since the last call is incomplete. */
 static bool take_lack(void)
 {
-	bool lacked = lacks_memory;
+	bool lacked = memory.lacked;
 
-	lacks_memory = false;
+	memory.lacked = false;
 	return lacked;
 }
 
@@ -274,9 +300,9 @@ void ctl_stream_end(struct client *cl)
  * Counts the values and the depth of what may be JSON: commas and brackets outside of strings.  Anything
  * goes otherwise; the parser will say.
  */
-static bool is_modest(const char *text, size_t n)
+static bool is_modest(const char *text, size_t n, size_t *n_values)
 {
-	size_t i, values = 0;
+	size_t i, values = 1;
 	unsigned depth = 0;
 	bool in_string = false;
 
@@ -300,6 +326,7 @@ static bool is_modest(const char *text, size_t n)
 		if (++values > VALUES_MAX)
 			return false;
 	}
+	*n_values = values;
 	return true;
 }
 
@@ -446,17 +473,36 @@ static void dispatch(struct ctl *c, struct client *cl, json_t *req)
 	}
 }
 
-static void on_request(void *arg, struct client *cl, const char *text, size_t n)
+static json_t *parse(const char *text, size_t n, size_t n_values, json_error_t *err)
 {
-	json_error_t err;
 	json_t *req;
 
-	if (!is_modest(text, n)) {
+	memory.size = PIECE_FIXED + PIECE_OF_BYTE * n + PIECE_OF_VALUE * n_values;
+	memory.used = 0;
+	memory.piece = malloc(memory.size);
+	if (!memory.piece) {
+		memory.size = 0;
+		memory.lacked = true;
+		return NULL;
+	}
+	memory.is_parsing = true;
+	req = json_loadb(text, n, JSON_REJECT_DUPLICATES, err);
+	memory.is_parsing = false;
+	return req;
+}
+
+static void on_request(void *arg, struct client *cl, const char *text, size_t n)
+{
+	json_error_t err = {0};
+	size_t n_values;
+	json_t *req;
+
+	if (!is_modest(text, n, &n_values)) {
 		ctl_refuse(cl, 2, "the request has too many values, or is nested too deeply");
 		return;
 	}
 	take_lack();
-	req = json_loadb(text, n, JSON_REJECT_DUPLICATES, &err);
+	req = parse(text, n, n_values, &err);
 	if (take_lack())
 		ctl_refuse(cl, 1, "no memory for the request");
 	else if (!req)
@@ -464,6 +510,9 @@ static void on_request(void *arg, struct client *cl, const char *text, size_t n)
 	else
 		dispatch(arg, cl, req);
 	json_decref(req);
+	free(memory.piece);
+	memory.piece = NULL;
+	memory.size = memory.used = 0;
 }
 
 static void on_refused(struct client *cl, const char *why)
@@ -494,7 +543,7 @@ struct ctl *ctl_create(struct daemon *d, int listen_fd)
 	if (!c)
 		return NULL;
 	clock_gettime(CLOCK_REALTIME, &now);
-	json_set_alloc_funcs(json_memory, free);
+	json_set_alloc_funcs(json_memory, json_release);
 	c->d = d;
 	c->started_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	calls.arg = c;
