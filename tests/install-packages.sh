@@ -40,6 +40,7 @@ check      lxc                   attach to an LXC container
 check      podman                attach to a Podman container
 check      openvswitch-switch    the oracle beside which VLAN switching is judged
 check      mandoc                judges man pages
+check      valgrind              instructions a frame
 demo       iproute2              namespaces
 demo       iputils-ping          pings
 demo       busybox-static        web server and client
@@ -47,8 +48,8 @@ demo       iperf3                throughput
 bench      iproute2              namespaces and the Linux bridge, a peer
 bench      iputils-ping          round trips
 bench      iperf3                throughput
-bench      jq                    reads the results of iperf3
-bench      procps                memory and CPU of the peers
+bench      python3               runs them all
+bench      util-linux            nsenter
 bench      openvswitch-switch    a peer
 bench      vde2                  a peer
 bench      valgrind              instructions a frame

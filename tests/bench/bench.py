@@ -15,7 +15,7 @@ import sys
 import time
 
 from peers import ADDRESS_B, BUILD, ROOT, Bridge, Fabric, OpenVswitch, OpenVswitchTso, Vde, Vfab
-from places import Failed, Run, call, cpu_ns, inside, memory_kb, wait_for_quiet
+from places import Failed, Run, call, cpu_ns, inside, memory_kb, quiet
 
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
 UDP_PORT = 7000
@@ -41,7 +41,7 @@ def compare(bench, kinds, measure, unit, digits=2):
         for turn in range(ROUNDS):
             start = turn % len(peers)
             for peer in peers[start:] + peers[:start]:
-                wait_for_quiet()
+                quiet.wait()
                 results[peer.name].append(measure(peer))
     for what in next(iter(results.values()))[0]:
         for name, rounds in results.items():
@@ -131,7 +131,7 @@ def bench_idle(ports=16, seconds=20):
     with Run() as run:
         fabric = Fabric(run, run.namespace("idle"), own_taps(ports))
         time.sleep(2)  # what a new device says of itself
-        wait_for_quiet()
+        quiet.wait()
         pids = fabric.pids()
         spent, start = cpu_ns(pids), time.monotonic()
         time.sleep(seconds)
@@ -154,7 +154,7 @@ def bench_start(ports=16):
     for where in "own", "each":
         results = []
         for _ in range(ROUNDS):
-            wait_for_quiet()
+            quiet.wait()
             with Run() as run:
                 results.append(start_once(run, ports, where == "each"))
         for what in results[0]:

@@ -6,7 +6,7 @@
 #   instructions.sh recorder       as built, the recorder off
 #   instructions.sh no-recorder    with forward.c compiled so that the recorder is not there at all
 #
-# Prints "recorder=on-board instructions=N.N" for each argument.  tx of the fake port is part of it, and is no more
+# Prints "recorder=off instructions=N" or "recorder=absent instructions=N".  tx of the fake port is part of it, and is no more
 # than a loop that sets what each frame became.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -27,17 +27,21 @@ count()
 	awk -v total="$total" -v frames="${frames#frames=}" 'BEGIN { printf "%.2f\n", total / frames }'
 }
 
+# A variable of the Makefile, expanded but not unquoted.
+variable()
+{
+	$MAKE --no-print-directory --eval "show-it: ; \$(info $1)@:" show-it
+}
+
 # forward.c as the Makefile compiles it, with one macro more, linked in front of the archive that holds the other one.
 build_bare()
 {
-	local dir=$BUILD/tests/bench/bare compile
+	local dir=$BUILD/tests/bench/bare
 
 	mkdir -p "$dir"
-	compile=$($MAKE --no-print-directory --eval 'bench-compile: ; @echo '"'"'$(CC) $(CFLAGS) $(FLAGS)'"'" bench-compile)
-	sh -c "$compile -DNO_RECORDER -c -o $dir/forward.o switch/forward.c"
-	sh -c "$($MAKE --no-print-directory --eval 'bench-link: ; @echo '"'"'$(CC) $(CFLAGS) $(LINK) $(LDFLAGS)'"'" bench-link) \
-		-o $dir/bench_forward $BUILD/tests/bench/bench_forward.o $dir/forward.o $BUILD/libvfab.a \
-		$($MAKE --no-print-directory --eval 'bench-libs: ; @echo '"'"'$(LIBS)'"'" bench-libs)"
+	sh -c "$(variable '$(CC) $(CFLAGS) $(FLAGS)') -DNO_RECORDER -c -o $dir/forward.o switch/forward.c"
+	sh -c "$(variable '$(CC) $(CFLAGS) $(LINK) $(LDFLAGS)') -o $dir/bench_forward \
+		$BUILD/tests/bench/bench_forward.o $dir/forward.o $BUILD/libvfab.a $(variable '$(LIBS)')"
 	echo "$dir/bench_forward"
 }
 
