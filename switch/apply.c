@@ -696,11 +696,14 @@ static bool is_unchanged(const struct daemon *d, const struct conf *to)
 
 static int keep_text(struct attempt *a)
 {
-	char *text = conf_print(a->to);
+	char *text = conf_print(a->to), why[128];
 	int rc = text ? broker_conf_keep(text, strlen(text)) : -ENOMEM;
 
 	free(text);
-	return rc < 0 ? fail(a, rc, "", "the configuration could not be kept") : 0;
+	if (rc == 0)
+		return 0;
+	snprintf(why, sizeof(why), "the configuration could not be kept: %s", strerror(-rc));
+	return fail(a, rc, "", why);
 }
 
 /* What is left of an attempt once the old fabric is not used any more, or stands again. */
