@@ -118,6 +118,7 @@ static void on_reload(struct run *r, int fd)
 	else
 		log_err("reload: %s", strerror(errno));
 	free(text);
+	broker_ready(); /* good or bad, this reload is over: systemd waits for it */
 }
 
 static void on_notice(void *arg, uint32_t events)
