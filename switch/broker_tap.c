@@ -342,7 +342,7 @@ static int put_in_place(const struct tap_home *h, int ns_fd, struct tap_device *
 	/* Moved, it may have another index. */
 	err = tap_device_look(h, d);
 	if (err)
-		return fail(why, err, "tap %s: went away at once: %s", spec->ifname,
+		return fail(why, err, "tap %s: cannot be found again: %s", spec->ifname,
 			    strerror(-err));
 	return set_addresses(h, ns_fd, d->link.ifindex, NULL, spec, why);
 }
@@ -415,6 +415,9 @@ static int where_is(const struct tap_home *h, const struct tap_device *d, int *n
 {
 	int fd = ioctl(d->fd[0], TUNGETDEVNETNS);
 
+	/* Short of descriptors or memory we know nothing of the namespace. */
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		return -errno;
 	if (fd < 0)
 		return errno == EBADFD ? -ENODEV : -ESTALE;
 	*ns_fd = fd;
