@@ -72,7 +72,7 @@ static void become_switch(const struct switch_start *s)
 	for (i = 0; i < SWITCH_FDS; i++) {
 		high[i] = fcntl(s->fd[i], F_DUPFD, SWITCH_FD_CONF + 1);
 		if (high[i] < 0)
-			_exit(1);
+			goto err;
 	}
 	for (i = 0; i < SWITCH_FDS; i++)
 		dup2(high[i], SWITCH_FD_REQUEST + i);
@@ -83,7 +83,7 @@ static void become_switch(const struct switch_start *s)
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	if (close_range(SWITCH_FD_CONF + 1, ~0u, 0) < 0)
-		_exit(1);
+		goto err;
 	/* What a terminal sends to all of us is for the broker. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
@@ -91,6 +91,8 @@ static void become_switch(const struct switch_start *s)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	unsetenv("NOTIFY_SOCKET");
 	execve("/proc/self/exe", argv, environ);
+err:
+	log_err("the switch cannot be started: %s", strerror(errno));
 	_exit(1);
 }
 
