@@ -33,6 +33,7 @@ enum {
 	IDLE_NS = 50000, /* a queue is polled this long after its last frame */
 	LOOK_TURNS = 16, /* turns between two looks at the cold queues */
 	EVENTS = 64,
+	HOT_MAX = SLOT_MAX * PORT_QUEUES_MAX,
 	SEAT_NS = 100000000, /* how often a worker thinks about its CPU */
 };
 
@@ -63,8 +64,8 @@ struct worker {
 	const struct fabric *fab;
 	uint64_t generation;
 	struct forwarder *fwd;
-	struct hot *hot;
-	unsigned n_hot, max_hot;
+	struct hot *hot; /* room for every queue; untouched pages cost nothing */
+	unsigned n_hot;
 	struct seat seat;
 };
 
@@ -83,7 +84,7 @@ static bool is_hot(const struct worker *w, uint16_t slot, uint16_t queue)
 
 static void heat(struct worker *w, uint16_t slot, uint16_t queue, uint64_t now_ns)
 {
-	if (w->n_hot < w->max_hot && !is_hot(w, slot, queue))
+	if (w->n_hot < HOT_MAX && !is_hot(w, slot, queue))
 		w->hot[w->n_hot++] = (struct hot){slot, queue, now_ns};
 }
 
@@ -95,18 +96,6 @@ static void take_fabric(struct worker *w, const struct fabric *fab)
 	w->fab = fab;
 	w->generation = fab->generation;
 	w->n_hot = 0;
-	if (n > w->max_hot) {
-		struct hot *hot = realloc(w->hot, n * sizeof(*hot));
-
-		if (!hot) {
-			log_limited(LOG_LEVEL_ERR, "worker %u: no memory for %u queues", w->index,
-				    n);
-			n = w->max_hot;
-		} else {
-			w->hot = hot;
-			w->max_hot = n;
-		}
-	}
 	for (unsigned i = 0; i < n; i++) {
 		const struct fabric_rxq *q = &fab->rxq[w->index][i];
 		int fd = atomic_load_explicit(&fab->port[q->slot].port->fd[q->queue],
@@ -305,8 +294,9 @@ struct worker *worker_start(unsigned index, int cpu, struct fabric *const *fabri
 	w->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->wakefd < 0 || epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wakefd, &ev) < 0)
 		goto err;
+	w->hot = malloc(HOT_MAX * sizeof(*w->hot));
 	w->fwd = forwarder_create(index);
-	if (!w->fwd)
+	if (!w->fwd || !w->hot)
 		goto err;
 	w->fwd->now_ns = clock_ns();
 	error = pthread_create(&w->thread, NULL, worker_main, w);
@@ -318,6 +308,7 @@ struct worker *worker_start(unsigned index, int cpu, struct fabric *const *fabri
 err:
 	error = errno;
 	forwarder_destroy(w->fwd);
+	free(w->hot);
 	if (w->wakefd >= 0)
 		close(w->wakefd);
 	if (w->epfd >= 0)
