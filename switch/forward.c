@@ -37,7 +37,12 @@ enum {
 	ARP_TPA = 38, /* target protocol address of an ARP for Ethernet and IPv4, RFC 826 */
 	ARP_BYTES = 42,
 	IPV4_DST = 30,
+	IPV6_NEXT = 20,
 	IPV6_DST = 38,
+	PROTO_ICMPV6 = 58,
+	ICMPV6_TYPE = 54, /* ND has no extension headers: RFC 4861 6.1, 7.1 */
+	ND_SOLICIT = 135,
+	ND_ADVERT = 136,
 };
 
 /* A local group address. */
@@ -59,6 +64,8 @@ struct pass {
 	uint32_t now_s;
 	unsigned n_late;
 	unsigned n_odd; /* frames that are dropped, or local */
+	bool is_capped; /* the port is in a loop: little of what it sends passes, and nothing is learned */
+	bool has_limits; /* something of admit_limits() is to be looked at */
 	fdb_key src[VEC_SIZE], dst[VEC_SIZE];
 	uint64_t src_hash[VEC_SIZE], dst_hash[VEC_SIZE];
 	struct late late[LATE_MAX];
@@ -117,6 +124,10 @@ static enum drop admit_group(struct pass *p, struct frame *f)
 /* What some ports ask of a source, and of the rate at which frames come. */
 static enum drop admit_limits(const struct pass *p, const struct frame *f, struct recorder *rec)
 {
+	if (p->is_capped && !rate_take(&p->in->port->loop_cap, 1, p->w->now_ns)) {
+		note(rec, f, STAGE_POLICE, "this port is in a loop: over the cap");
+		return DROP_LOOP;
+	}
 	if (p->in->guard_mac && memcmp(f->snap + 6, p->in->mac.b, 6) != 0) {
 		char allowed[MAC_TEXT];
 
@@ -181,7 +192,7 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 			return drop;
 		}
 	}
-	if (unlikely(!p->in->is_plain_in)) {
+	if (unlikely(p->has_limits)) {
 		drop = admit_limits(p, f, rec);
 		if (drop)
 			return drop;
@@ -197,8 +208,10 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 INLINE enum drop learn(struct pass *p, unsigned i, struct recorder *rec)
 {
 	struct frame *f = &p->w->vec.f[i];
-	enum fdb_learned what =
-		fdb_learn_hashed(p->fab->fdb, p->src[i], p->src_hash[i], p->in_slot, p->now_s);
+	enum fdb_learned what = unlikely(p->is_capped)
+					? FDB_KNOWN
+					: fdb_learn_hashed(p->fab->fdb, p->src[i], p->src_hash[i],
+							   p->in_slot, p->now_s);
 	uint64_t bit = 1ULL << (p->in_slot & 63);
 	uint64_t *hits = &p->w->mac_limit_hits[p->in_slot >> 6];
 
@@ -244,8 +257,10 @@ static bool is_for_host(const struct fabric_port *host, const struct frame *f)
 	if (f->etype != ETYPE_IPV6 || f->snap_len < IPV6_DST + 16)
 		return false;
 	six = s + IPV6_DST;
-	if (memcmp(six, link_local, 8) == 0)
-		return memcmp(six + 8, local, 8) == 0;
+	if (memcmp(six, link_local, 8) == 0) /* for neighbour discovery alone */
+		return memcmp(six + 8, local, 8) == 0 && s[IPV6_NEXT] == PROTO_ICMPV6 &&
+		       f->snap_len > ICMPV6_TYPE &&
+		       (s[ICMPV6_TYPE] == ND_SOLICIT || s[ICMPV6_TYPE] == ND_ADVERT);
 	if (memcmp(six, solicited, 13) == 0)
 		return memcmp(six + 13, local + 5, 3) == 0 ||
 		       memcmp(six + 13, host->host_v6.b + 13, 3) == 0;
@@ -264,12 +279,8 @@ INLINE void append(struct forwarder *w, uint16_t slot, unsigned i)
 /* Limits on what is copied to everybody. */
 static enum drop police_flood(struct pass *p, const struct frame *f)
 {
-	struct port *port = p->in->port;
 	struct police *police = p->in->police;
-	uint32_t until = atomic_load_explicit(&port->loop_until_s, memory_order_relaxed);
 
-	if (until && p->now_s < until && !rate_take(&port->loop_cap, 1, p->w->now_ns))
-		return DROP_LOOP;
 	if (police) {
 		static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 		struct rate *r = !frame_is_group(f)		      ? &police->unknown
@@ -522,14 +533,18 @@ void forward(struct forwarder *w, const struct fabric *fab, uint16_t in)
 {
 	struct pass *p = w->pass;
 	struct recorder *rec = RECORDER_ON(recorder_get(w->recorder));
+	uint32_t until;
 
 	p->w = w;
 	p->fab = fab;
 	p->in = &fab->port[in];
 	p->in_slot = in;
 	p->now_s = (uint32_t)(w->now_ns / 1000000000);
+	until = atomic_load_explicit(&p->in->port->loop_until_s, memory_order_relaxed);
 	p->n_late = 0;
 	p->n_odd = 0;
+	p->is_capped = until != 0 && p->now_s < until;
+	p->has_limits = p->is_capped || !p->in->is_plain_in;
 	if (!unlikely(rec)) {
 		forward_vec(p, NULL);
 		return;

@@ -64,9 +64,21 @@ static void probe(struct guard_loop *g, struct daemon *d, struct port *p)
 	p->ops->tx(p, 0, &g->scratch, &t, 1);
 }
 
-static void cap(struct guard_loop *g, struct port *p, uint32_t now_s)
+static bool is_of_slot(const struct fdb_entry *e, void *arg)
+{
+	const uint16_t *slot = arg;
+
+	return e->slot == *slot;
+}
+
+/*
+ * What the port seems to have learned came round the loop: it goes, so that stations elsewhere are found again with
+ * their next frame.  Nothing is learned from a capped port.
+ */
+static void cap(struct guard_loop *g, struct daemon *d, struct port *p, uint32_t now_s)
 {
 	atomic_store(&p->loop_until_s, now_s + LOOP_HOLD_S);
+	fdb_flush(d->fdb, is_of_slot, &p->slot, false);
 	g->port[p->slot].is_capped = true;
 }
 
@@ -81,17 +93,18 @@ static void found(struct guard_loop *g, struct daemon *d, uint16_t in, uint16_t 
 	if (!a || !b || !nonce || g->port[from].nonce != nonce)
 		return; /* forged, or older than the last */
 	is_new = !g->port[a->slot].is_capped || !g->port[b->slot].is_capped;
-	cap(g, a, now_s);
-	cap(g, b, now_s);
+	cap(g, d, a, now_s);
+	cap(g, d, b, now_s);
 	if (!is_new)
 		return;
 	snprintf(object, sizeof(object), "port %s", a->name);
 	if (a == b)
 		state_event(d->state, "loop", object,
-			    "what it sends comes back: flooded frames from it are limited");
+			    "what it sends comes back: what it sends is limited to 100 frames a "
+			    "second");
 	else
 		state_event(d->state, "loop", object,
-			    "in a loop with port %s: flooded frames from both are limited",
+			    "in a loop with port %s: each is limited to 100 frames a second",
 			    b->name);
 }
 

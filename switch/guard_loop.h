@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * guard_loop: finds ports that are cabled together, and caps what they flood.
+ * guard_loop: finds ports that are cabled together, and caps what they send.
  *
  * Addresses that move to and from a port faster than LOOP_MOVES a tick make it suspect.  Only then a probe goes out
  * of it: a frame with a random nonce that nobody else knows.  When it comes back by another port (or the same)
- * the two are in a loop: one event names both, and for LOOP_HOLD_S seconds flooded frames that come in by them
- * are limited to LOOP_CAP_PPS each (drop reason `loop`).  While capped they are probed again, so the cap lasts as long as
+ * the two are in a loop: one event names both, what they had learned is forgotten, and for LOOP_HOLD_S seconds
+ * nothing is learned from them and frames that come in by them are limited to LOOP_CAP_PPS each (drop reason
+ * `loop`).  While capped they are probed again, so the cap lasts as long as
  * the loop.  Other ports are not touched.
  */
 #ifndef VFAB_SWITCH_GUARD_LOOP_H

@@ -96,14 +96,14 @@ struct port {
 	uint16_t slot; /* index in the fabric; the same over a restart */
 	uint16_t queues;
 	_Atomic uint8_t state;		 /* enum port_state */
-	_Atomic uint32_t loop_until_s;	 /* flooding is capped until this second, 0: not */
+	_Atomic uint32_t loop_until_s;	 /* frames are capped until this second, 0: not */
 	struct mac mac;			 /* of the device behind it; zero: unknown */
 	_Atomic int fd[PORT_QUEUES_MAX]; /* what a worker polls for each queue, -1: none */
 	uint32_t tap_serial;	     /* of the broker's last word on its device */
 	void *priv;			 /* the kind's own */
 	struct police *
 		police; /* what the running configuration limits, or NULL; the fabric shows it to workers */
-	struct rate loop_cap; /* flooded frames while in a loop */
+	struct rate loop_cap; /* frames while in a loop */
 	struct port_counters counters[WORKERS_MAX];
 };
 
