@@ -54,20 +54,29 @@ bool rate_take(struct rate *r, uint64_t cost, uint64_t now_ns)
 	uint64_t per_s = atomic_load_explicit(&r->per_s, memory_order_relaxed);
 	uint64_t burst_ticks = atomic_load_explicit(&r->burst_ticks, memory_order_relaxed);
 	uint64_t now = now_ns * TICKS_PER_NS;
-	uint64_t full, debt, need;
+	uint64_t full, debt, need, least;
 
 	if (per_s == 0)
 		return true;
 	if (cost > atomic_load_explicit(&r->burst, memory_order_relaxed))
 		return false;
 	need = cap_ticks(ticks_of(cost, per_s));
+	/*
+	 * A large frame (64 KiB of TCP that is segmented later) passes when there is room for a part of it, and leaves a debt:
+	 * else it would wait for a bucket that small ones keep empty, and TCP would get a tenth of the rate.
+	 */
+	least = burst_ticks / 8;
+	if (least < ticks_of(1, per_s))
+		least = ticks_of(1, per_s);
+	if (least > need)
+		least = need;
 	full = atomic_load_explicit(&r->full, memory_order_relaxed);
 	do {
 		debt = (int64_t)(full - now) > 0 ? full - now : 0;
 		/* A second of grace: another worker's now may be a little later than ours. */
-		if (debt > burst_ticks + TICKS_PER_S)
+		if (debt > 2 * burst_ticks + TICKS_PER_S)
 			debt = 0;
-		if (debt + need > burst_ticks)
+		if (debt + least > burst_ticks)
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(
 		&r->full, &full, now + debt + need, memory_order_relaxed, memory_order_relaxed));

@@ -87,6 +87,21 @@ static void burst_at_once(void **state)
 	assert_false(rate_take(&r, 1, 100 * SECOND));
 }
 
+/* A large frame passes into debt, a small one after it does not; the average holds. */
+static void large_frames(void **state)
+{
+	struct rate r;
+
+	(void)state;
+	rate_init(&r, 1000, 800);
+	assert_true(rate_take(&r, 700, SECOND));
+	assert_true(rate_take(&r, 700, SECOND)); /* 100 left: an eighth of the bucket */
+	assert_false(rate_take(&r, 700, SECOND));
+	assert_false(rate_take(&r, 1, SECOND + SECOND / 2));
+	assert_false(rate_take(&r, 700, SECOND + SECOND / 2 + SECOND / 5 - 1000));
+	assert_true(rate_take(&r, 700, SECOND + SECOND / 2 + SECOND / 5 + 1000));
+}
+
 static void edges(void **state)
 {
 	struct rate r;
@@ -103,6 +118,7 @@ static void edges(void **state)
 	assert_true(rate_take(&r, 1, SECOND));
 	assert_true(rate_take(&r, UINT64_MAX / 2, 2 * SECOND) ||
 		    !rate_take(&r, UINT64_MAX / 2, 2 * SECOND));
+	rate_init(&r, 1, UINT64_MAX);
 	assert_true(rate_take(&r, 1, UINT64_MAX));
 	rate_init(&r, UINT64_MAX, UINT64_MAX);
 	assert_true(rate_take(&r, UINT64_MAX, SECOND));
@@ -184,13 +200,10 @@ static void shared_by_threads(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keeps_rate),
-		cmocka_unit_test(passes_below),
-		cmocka_unit_test(burst_at_once),
-		cmocka_unit_test(edges),
-		cmocka_unit_test(wrap),
-		cmocka_unit_test(change),
-		cmocka_unit_test(shared_by_threads),
+		cmocka_unit_test(keeps_rate),	 cmocka_unit_test(passes_below),
+		cmocka_unit_test(burst_at_once), cmocka_unit_test(large_frames),
+		cmocka_unit_test(edges),	 cmocka_unit_test(wrap),
+		cmocka_unit_test(change),	 cmocka_unit_test(shared_by_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
