@@ -9,6 +9,7 @@ the rounds is printed with the lowest and the highest.
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -203,6 +204,7 @@ def main():
     if unknown:
         print(f"bench: {unknown[0]}: not one of {' '.join(BENCHES)}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     show_machine()
     failed = 0
     for name in names:
@@ -211,6 +213,8 @@ def main():
         except Failed as why:
             print(f"bench: {name}: {why}", file=sys.stderr)
             failed = 1
+        except KeyboardInterrupt:
+            return 130
     return failed
 
 

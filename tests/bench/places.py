@@ -46,7 +46,10 @@ class Run:
         return self
 
     def __exit__(self, *error):
+        # A second Ctrl-C must not stop the way back.
+        old = signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.stack.close()
+        signal.signal(signal.SIGINT, old)
 
     def path(self, *names):
         return os.path.join(self.directory, *names)
