@@ -181,6 +181,7 @@ static struct port *port_create(struct daemon *d, const struct want *w)
 static void take_answer(struct port *p, const struct tap_answer *a, const int *fds)
 {
 	p->mac = a->mac;
+	copy_name(p->ifname, sizeof(p->ifname), a->ifname);
 	p->tap_serial = a->serial;
 	if (a->n_fds > 0)
 		tap_attach(p, fds, a->n_fds, a->can);
@@ -652,6 +653,26 @@ static void replace_workers(struct attempt *a)
 }
 
 /* Steps 6 and 7. */
+/* Ports that come and go by verb or file; those of the start are no news. */
+static void tell_ports(const struct attempt *a, struct port *const *gone, size_t n_gone)
+{
+	char object[EVENT_OBJECT_SIZE];
+
+	if (!a->d->ctl)
+		return;
+	for (size_t i = 0; i < n_gone; i++) {
+		snprintf(object, sizeof(object), "port %s", gone[i]->name);
+		state_event(a->d->state, "port_del", object, "removed");
+	}
+	for (size_t i = 0; i < a->n_wants; i++) {
+		if (!a->wants[i].is_new)
+			continue;
+		snprintf(object, sizeof(object), "port %s", a->wants[i].spec.port);
+		state_event(a->d->state, "port_add", object, "added, device %s",
+			    a->wants[i].spec.ifname);
+	}
+}
+
 static void commit(struct attempt *a, struct conf *to)
 {
 	struct daemon *d = a->d;
@@ -678,6 +699,7 @@ static void commit(struct attempt *a, struct conf *to)
 		worker_go(d->worker[i]);
 	fdb_flush(d->fdb, is_stale, d->fabric, true);
 	walk_statics(d, to, NULL, add_static);
+	tell_ports(a, gone, n_gone);
 	while (n_gone > 0)
 		close_port(d, gone[--n_gone], false);
 	conf_destroy(old);
@@ -774,6 +796,7 @@ void apply_tap_notice(struct daemon *d, const struct tap_answer *a, const int *f
 	if (n_fds > 0)
 		tap_attach(p, fds, n_fds, a->can);
 	p->mac = a->mac;
+	copy_name(p->ifname, sizeof(p->ifname), a->ifname);
 	p->tap_serial = a->serial;
 	atomic_store(&p->state, a->state);
 	if (a->state != PORT_UP)

@@ -62,6 +62,8 @@ struct kept {
 	struct taps *taps;
 	struct tap_spec spec;
 	struct tap_device dev; /* queues 0: it waits */
+	struct mac
+		made_mac; /* that the kernel gave a device of ours: made again it has the same, for its peers know it */
 	enum wait wait;
 	bool is_claimed;	/* the running switch asked for it */
 	bool is_marked;		/* something may have changed: look */
@@ -193,6 +195,8 @@ static void on_pid_end(void *arg, uint32_t events)
 /* The device is there: notes where, and watches what could make us give it up. */
 static void opened(struct kept *k)
 {
+	if (!k->dev.is_adopted)
+		k->made_mac = k->dev.link.mac;
 	pid_t pid = netns_pid(k->spec.netns);
 
 	k->nsid = k->dev.nsid;
@@ -219,6 +223,7 @@ static bool is_absent(int err)
  * else it is there and cannot be had, and its text says why. */
 static int try_open(struct kept *k)
 {
+	struct tap_spec spec = k->spec;
 	char why[TAP_TEXT_SIZE] = "";
 	int err;
 
@@ -228,7 +233,9 @@ static int try_open(struct kept *k)
 	if (clock_ms() < k->not_before_ms)
 		return -EAGAIN;
 	watch_names(k->taps, &k->spec);
-	err = tap_device_open(&k->taps->home, &k->spec, k->wait == WAIT_NETNS, &k->dev, why);
+	if (mac_is_zero(&spec.mac))
+		spec.mac = k->made_mac;
+	err = tap_device_open(&k->taps->home, &spec, k->wait == WAIT_NETNS, &k->dev, why);
 	if (err == 0) {
 		opened(k);
 		return 0;

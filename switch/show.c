@@ -172,6 +172,14 @@ static json_t *show_mac_of(const struct port *p)
 	return p && !mac_is_zero(&p->mac) ? json_string(mac_text(&p->mac, text)) : json_null();
 }
 
+/* What the device is called now; it may have been renamed in its namespace. */
+static const char *show_ifname(const struct row *row)
+{
+	if (row->port && *row->port->ifname)
+		return row->port->ifname;
+	return row->conf ? row->conf->tap : row->name;
+}
+
 static json_t *show_port(const struct daemon *d, const struct row *row)
 {
 	const struct conf_port *c = row->conf;
@@ -182,8 +190,7 @@ static json_t *show_port(const struct daemon *d, const struct row *row)
 			row->host ? "host" : "tap", "network",
 			row->host ? json_string(row->host->name) : text_or_null(c->network), "vlan",
 			show_vlan(d, row), "netns", c ? text_or_null(c->netns) : json_null(), "mac",
-			show_mac_of(row->port), "ifname", c ? c->tap : row->name, "socket",
-			json_null());
+			show_mac_of(row->port), "ifname", show_ifname(row), "socket", json_null());
 	if (!obj)
 		return NULL;
 	json_object_set_new(obj, "queues", json_integer(c ? c->queues : 1));

@@ -97,7 +97,8 @@ struct port {
 	uint16_t queues;
 	_Atomic uint8_t state;		 /* enum port_state */
 	_Atomic uint32_t loop_until_s;	 /* frames are capped until this second, 0: not */
-	struct mac mac;			 /* of the device behind it; zero: unknown */
+	char ifname[16];		 /* of the device behind it, now; "": there was none yet */
+	struct mac mac;			 /* and its address; zero: unknown */
 	_Atomic int fd[PORT_QUEUES_MAX]; /* what a worker polls for each queue, -1: none */
 	uint32_t tap_serial;	     /* of the broker's last word on its device */
 	void *priv;			 /* the kind's own */
