@@ -652,7 +652,6 @@ static void replace_workers(struct attempt *a)
 	watch_publish(d); /* new workers have new recorders */
 }
 
-/* Steps 6 and 7. */
 /* Ports that come and go by verb or file; those of the start are no news. */
 static void tell_ports(const struct attempt *a, struct port *const *gone, size_t n_gone)
 {
@@ -673,6 +672,7 @@ static void tell_ports(const struct attempt *a, struct port *const *gone, size_t
 	}
 }
 
+/* Steps 6 and 7. */
 static void commit(struct attempt *a, struct conf *to)
 {
 	struct daemon *d = a->d;
