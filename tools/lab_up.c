@@ -5,7 +5,8 @@
  *   vfabd, if none answers -> a namespace for each container -> networks and ports into the fabric -> wait until they
  *   are up -> the containers' commands
  *
- * Each step is recorded (lab_state.c) once it is done, so that lab_down.c can undo a lab that came up half way.
+ * Each step is recorded (lab_state.c) once it is done, a namespace before it has its name, so that lab_down.c can undo a lab
+ * that came up half way.
  */
 #include "tools/lab_steps.h"
 
@@ -89,23 +90,35 @@ static int start_daemon(struct lab *l)
 	return rc ? rc : wait_daemon(&p, log);
 }
 
+struct new_node {
+	struct lab *lab;
+	const struct conf_container *conf;
+};
+
+static int record_node(ino_t inode, void *arg)
+{
+	const struct new_node *n = arg;
+	json_t *obj;
+
+	obj = need(json_pack("{s:s,s:I,s:o}", "name", n->conf->name, "netns", (json_int_t)inode,
+			     "ports", lab_node_ports(n->conf)));
+	json_array_append_new(json_object_get(n->lab->state, "nodes"), obj);
+	return lab_save(n->lab);
+}
+
 static int add_namespace(struct lab *l, const struct conf_container *node)
 {
-	json_t *obj;
-	ino_t inode;
+	struct new_node new_node = {l, node};
 	int rc;
 
-	rc = netns_add(node->name, &inode);
+	rc = netns_add(node->name, record_node, &new_node);
 	if (rc == -EEXIST)
 		return fail(EXIT_REFUSED, "container %s: there is a namespace of that name already",
 			    node->name);
-	if (rc)
+	if (rc < 0)
 		return fail(EXIT_REFUSED, "container %s: no namespace: %s", node->name,
 			    strerror(-rc));
-	obj = need(json_pack("{s:s,s:I,s:o}", "name", node->name, "netns", (json_int_t)inode,
-			     "ports", lab_node_ports(node)));
-	json_array_append_new(json_object_get(l->state, "nodes"), obj);
-	return lab_save(l);
+	return rc;
 }
 
 /* The names of what the fragment adds, for the record. */

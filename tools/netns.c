@@ -2,14 +2,18 @@
 /*
  * netns: a name for a namespace.
  *
- * A child unshares its network, mounts its own /proc/self/ns/net over an empty file of that name, sets lo up and ends; the
+ * A child unshares its network, sets lo up, mounts its own /proc/self/ns/net over an empty file of that name and ends; the
  * mount keeps the namespace.  vfab itself never changes its namespace.  /run/netns is made a shared mount
  * first, as `ip netns` does, so that namespaces of other mount namespaces see the names come and go.
+ *
+ *   vfab    fork ------------- record the inode, make the file, "go" ------ wait
+ *   child        unshare, "it is there"                             mount
  */
 #include "tools/netns.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +23,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,14 +66,37 @@ static int set_lo_up(void)
 	return rc;
 }
 
-/* In the child: the exit status is the errno. */
-static int become_named(const char *path)
+/* One byte to or from the other side; false when it has ended. */
+static bool hear(int fd)
 {
+	ssize_t n;
+	char byte;
+
+	do
+		n = read(fd, &byte, 1);
+	while (n < 0 && errno == EINTR);
+	return n == 1;
+}
+
+static bool tell(int fd)
+{
+	return send(fd, "", 1, MSG_NOSIGNAL) == 1;
+}
+
+/* In the child: the exit status is the errno. */
+static int become_named(const char *path, int parent)
+{
+	int rc;
+
 	if (unshare(CLONE_NEWNET))
 		return errno;
-	if (mount("/proc/self/ns/net", path, "none", MS_BIND, NULL))
-		return errno;
-	return -set_lo_up();
+	rc = -set_lo_up();
+	if (rc)
+		return rc;
+	/* Without an answer vfab was killed, or gave up: there is no record of this namespace. */
+	if (!tell(parent) || !hear(parent))
+		return ECANCELED;
+	return mount("/proc/self/ns/net", path, "none", MS_BIND, NULL) ? errno : 0;
 }
 
 /* Waits for a child and gives what it exited with as -errno. */
@@ -89,34 +117,60 @@ static void remove_name(const char *path)
 	unlink(path);
 }
 
-int netns_add(const char *name, ino_t *inode)
+/* The parent's half.  0: the file is there and the child goes on; else why not, -EPIPE when it ended before. */
+static int let_name(pid_t pid, int child, const char *path, int (*record)(ino_t inode, void *arg),
+		    void *arg)
 {
-	char path[NETNS_PATH_SIZE];
-	struct stat st;
-	pid_t pid;
 	int fd, rc;
 
-	rc = path_of(name, path);
-	if (!rc)
-		rc = make_dir();
+	if (!hear(child))
+		return -EPIPE;
+	rc = record(proc_netns(pid), arg);
 	if (rc)
 		return rc;
 	fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
 	if (fd < 0)
 		return -errno;
 	close(fd);
-	pid = fork();
-	if (!pid)
-		_exit(become_named(path));
-	rc = pid < 0 ? -errno : wait_child(pid);
-	if (!rc && stat(path, &st))
-		rc = -errno;
-	if (rc) {
-		remove_name(path);
-		return rc;
-	}
-	*inode = st.st_ino;
+	tell(child);
 	return 0;
+}
+
+int netns_add(const char *name, int (*record)(ino_t inode, void *arg), void *arg)
+{
+	char path[NETNS_PATH_SIZE];
+	int pair[2], rc, ended;
+	pid_t pid;
+
+	rc = path_of(name, path);
+	if (!rc)
+		rc = make_dir();
+	if (!rc && !access(path, F_OK))
+		rc = -EEXIST;
+	if (!rc && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		rc = -errno;
+	if (rc)
+		return rc;
+	pid = fork();
+	if (!pid) {
+		close(pair[0]);
+		_exit(become_named(path, pair[1]));
+	}
+	close(pair[1]);
+	rc = pid < 0 ? -errno : let_name(pid, pair[0], path, record, arg);
+	close(pair[0]);
+	ended = pid < 0 ? 0 : wait_child(pid);
+	if (!rc && ended)
+		remove_name(path);
+	return ended && (!rc || rc == -EPIPE) ? ended : rc;
+}
+
+/* An empty file waits for its namespace; what was killed may have left it so. */
+static bool is_namespace(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) || fs.f_type == NSFS_MAGIC || fs.f_type == PROC_SUPER_MAGIC;
 }
 
 int netns_del(const char *name, ino_t inode)
@@ -130,7 +184,7 @@ int netns_del(const char *name, ino_t inode)
 		return rc;
 	if (stat(path, &st))
 		return errno == ENOENT ? 0 : -errno;
-	if (st.st_ino != inode)
+	if (st.st_ino != inode && is_namespace(path))
 		return -ESTALE;
 	if (umount2(path, MNT_DETACH) && errno != EINVAL)
 		return -errno;
@@ -188,6 +242,6 @@ int netns_run(const char *name, const char *command, const char *log, struct pro
 	}
 	close(told[0]);
 	close(fd);
-	p->start = rc ? 0 : proc_started(p->pid);
+	p->start = rc ? 0 : proc_child_started(p->pid);
 	return rc;
 }

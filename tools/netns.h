@@ -9,11 +9,13 @@
 
 enum { NETNS_PATH_SIZE = 128 };
 
-/* Makes a namespace with lo up; *inode tells it from others.  0, -EEXIST or -errno. */
-int netns_add(const char *name, ino_t *inode);
+/* Makes a namespace with lo up.  Once it is there and before it has its name, record is told the inode that tells it
+ * from others, so that nothing is left that no record knows, whenever the process is killed.  0, -EEXIST, -errno, or
+ * what record returned when that is not 0: then there is no namespace. */
+int netns_add(const char *name, int (*record)(ino_t inode, void *arg), void *arg);
 
-/* Takes the name away if it still is the namespace with that inode.  0 (also when it was gone), -ESTALE: another
- * one has the name by now; -errno. */
+/* Takes the name away if it still is the namespace with that inode, or was not given to any.  0 (also when it was gone),
+ * -ESTALE: another one has the name by now; -errno. */
 int netns_del(const char *name, ino_t inode);
 
 /* Runs `/bin/sh -c command` inside, in a session of its own, output appended to log.  0 or -errno. */

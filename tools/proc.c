@@ -25,7 +25,7 @@
 #include "switch/base/loop.h"
 #include "tools/table.h"
 
-enum { LOOK_MS = 20 };
+enum { LOOK_MS = 20, STAT_SESSION = 6, STAT_START = 22 };
 
 /* Reads fd to its end into *out before the deadline. */
 static int read_output(int fd, char **out, uint64_t deadline_ms)
@@ -125,12 +125,13 @@ int proc_start(const char *const *argv, const char *log, struct proc *p)
 	rc = spawn(&p->pid, &files, true, argv);
 	posix_spawn_file_actions_destroy(&files);
 	if (!rc)
-		p->start = proc_started(p->pid);
+		p->start = proc_child_started(p->pid);
 	return rc;
 }
 
-/* A field of /proc/PID/stat, counted from the one after the name (state is 3); false when there is no such process. */
-static bool stat_field(pid_t pid, int field, uint64_t *value)
+/* A field of /proc/PID/stat, counted from the one after the name (state is 3); false when there is no such process.  A
+ * zombie has ended, only its parent has not looked yet: it counts where its parent asks. */
+static bool stat_field(pid_t pid, int field, bool or_zombie, uint64_t *value)
 {
 	char path[64], line[1024];
 	char *at;
@@ -145,8 +146,7 @@ static bool stat_field(pid_t pid, int field, uint64_t *value)
 	fclose(f);
 	/* The name may hold anything, parentheses too: fields are counted from its last. */
 	at = at ? strrchr(line, ')') : NULL;
-	/* A zombie has ended: only its parent has not looked yet. */
-	if (!at || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
+	if (!at || at[1] != ' ' || (at[2] == 'Z' && !or_zombie) || at[2] == 'X')
 		return false;
 	for (i = 2; at && i < field; i++)
 		at = strchr(at + 1, ' ');
@@ -160,7 +160,14 @@ uint64_t proc_started(pid_t pid)
 {
 	uint64_t start;
 
-	return pid > 0 && stat_field(pid, 22, &start) ? start : 0;
+	return pid > 0 && stat_field(pid, STAT_START, false, &start) ? start : 0;
+}
+
+uint64_t proc_child_started(pid_t child)
+{
+	uint64_t start;
+
+	return stat_field(child, STAT_START, true, &start) ? start : 0;
 }
 
 bool proc_lives(const struct proc *p)
@@ -181,7 +188,7 @@ bool proc_is_member(pid_t other, pid_t session, ino_t netns)
 {
 	uint64_t sid;
 
-	return netns && stat_field(other, 6, &sid) && (pid_t)sid == session &&
+	return netns && stat_field(other, STAT_SESSION, false, &sid) && (pid_t)sid == session &&
 	       proc_netns(other) == netns;
 }
 

@@ -28,6 +28,9 @@ int proc_start(const char *const *argv, const char *log, struct proc *p);
 uint64_t proc_started(pid_t pid);
 bool proc_lives(const struct proc *p);
 
+/* When a child that was not waited for started, ended or not. */
+uint64_t proc_child_started(pid_t child);
+
 /* True when other is of that session and in the network namespace with that inode. */
 bool proc_is_member(pid_t other, pid_t session, ino_t netns);
 
