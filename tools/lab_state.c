@@ -117,6 +117,25 @@ int lab_save(const struct lab *l)
 	return rc;
 }
 
+/* What a `vfab lab` that was killed had begun to write in place of the record: its name and six characters. */
+static void forget_halves(const struct lab *l)
+{
+	char prefix[CONF_NAME_SIZE + 8], path[PATH_MAX];
+	struct dirent *entry;
+	size_t n;
+	DIR *dir;
+
+	n = (size_t)snprintf(prefix, sizeof(prefix), "%s.json.", l->name);
+	snprintf(path, sizeof(path), "%.2000s/lab", lab_run_dir());
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, prefix, n) && strlen(entry->d_name) == n + 6 &&
+		    !strchr(entry->d_name + n, '.'))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+}
+
 void lab_forget(struct lab *l)
 {
 	const char *log;
@@ -130,6 +149,7 @@ void lab_forget(struct lab *l)
 			unlink(log);
 	}
 	rmdir(l->logs);
+	forget_halves(l);
 	unlink(l->path);
 }
 
