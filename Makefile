@@ -28,7 +28,7 @@ Q       := $(if $(V),,@)
 # Objects, in reading order.
 BASE   := addr csum drop fdb frame log loop nearest rate rcu ring units
 CORE   := conf conf_merge conf_yaml conf_schema conf_value conf_check conf_print
-SWITCH := forward trace filter guard_loop worker fabric state broker_client sandbox plan apply ctl ctl_client \
+SWITCH := forward trace filter guard_loop worker fabric state broker_client sandbox plan want apply ctl ctl_client \
           ctl_conf show show_mac show_event watch story capture pcapng broker broker_check broker_tap \
           broker_taps broker_file broker_spawn switch
 PORT   := port scratch tap gso

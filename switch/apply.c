@@ -25,17 +25,10 @@
 #include "switch/base/rcu.h"
 #include "switch/broker.h"
 #include "switch/port/tap.h"
+#include "switch/want.h"
 #include "switch/watch.h"
 
-enum { BURST_BYTES_MIN = 128 * 1024, LOOP_CAP_PPS = 100, MTU_DEFAULT = 1500 };
-
-/* A port that the next configuration wants: of a conf_port, or of a host-only network. */
-struct want {
-	struct tap_spec spec;
-	enum port_kind kind;
-	const struct conf_port *conf; /* NULL: the device of a host-only network */
-	bool is_new;		      /* opened by this attempt */
-};
+enum { LOOP_CAP_PPS = 100 };
 
 /* A port that step 2 took out; it stays whole until the end, so that it can come back without memory. */
 struct closed {
@@ -72,57 +65,6 @@ struct attempt {
 static void copy_name(char *dst, size_t size, const char *src)
 {
 	snprintf(dst, size, "%s", src);
-}
-
-static struct want want_of_port(const struct conf *c, const struct conf_port *cp)
-{
-	const struct conf_network *net = *cp->network ? conf_find_network(c, cp->network) : NULL;
-	struct want w = {.kind = PORT_TAP, .conf = cp};
-
-	copy_name(w.spec.port, sizeof(w.spec.port), cp->name);
-	copy_name(w.spec.ifname, sizeof(w.spec.ifname), cp->tap);
-	copy_name(w.spec.netns, sizeof(w.spec.netns), cp->netns);
-	w.spec.mac = cp->mac;
-	w.spec.mtu = cp->mtu ? cp->mtu : net && net->mtu ? net->mtu : MTU_DEFAULT;
-	w.spec.queues = cp->queues;
-	w.spec.ipv4 = cp->ipv4;
-	w.spec.ipv6 = cp->ipv6;
-	w.spec.gateway = cp->gateway;
-	w.spec.has_gateway = cp->has_gateway;
-	return w;
-}
-
-static struct want want_of_host(const struct conf_network *net)
-{
-	struct want w = {.kind = PORT_HOST};
-
-	conf_network_ifname(net, w.spec.ifname);
-	copy_name(w.spec.port, sizeof(w.spec.port), w.spec.ifname);
-	w.spec.mac = fabric_gateway_mac(net->vlan);
-	w.spec.mtu = net->mtu ? net->mtu : MTU_DEFAULT;
-	w.spec.queues = 1;
-	w.spec.ipv4 = net->ipv4;
-	w.spec.ipv4.is_set = conf_network_gateway(net, &w.spec.ipv4.ip);
-	w.spec.ipv6 = net->ipv6;
-	if (net->ipv6.is_set)
-		w.spec.ipv6.ip = prefix_first(&net->ipv6);
-	return w;
-}
-
-/* Every port that a configuration has; malloc'd. */
-static struct want *wants_of(const struct conf *c, size_t *n)
-{
-	struct want *wants = calloc(c->n_ports + c->n_networks + 1, sizeof(*wants));
-
-	*n = 0;
-	if (!wants)
-		return NULL;
-	for (size_t i = 0; i < c->n_ports; i++)
-		wants[(*n)++] = want_of_port(c, &c->ports[i]);
-	for (size_t i = 0; i < c->n_networks; i++)
-		if (c->networks[i].mode == NET_HOST_ONLY)
-			wants[(*n)++] = want_of_host(&c->networks[i]);
-	return wants;
 }
 
 static int fail(struct attempt *a, int error, const char *object, const char *text)
@@ -294,21 +236,6 @@ static bool is_of_slot(const struct fdb_entry *e, void *arg)
 	return e->slot == *slot;
 }
 
-/* Is it the same device, so that the port can stay open? */
-static bool is_same_device(const struct tap_spec *a, const struct tap_spec *b)
-{
-	return strcmp(a->ifname, b->ifname) == 0 && strcmp(a->netns, b->netns) == 0 &&
-	       a->queues == b->queues;
-}
-
-static const struct want *find_want(const struct want *wants, size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(wants[i].spec.port, name) == 0)
-			return &wants[i];
-	return NULL;
-}
-
 /* Takes a running port out of the fabric and closes its device, because that will be another. */
 static int take_out(struct attempt *a, const struct tap_spec *old, struct port *p)
 {
@@ -337,11 +264,11 @@ static int open_ports(struct attempt *a, const struct want *old, size_t n_old)
 {
 	for (size_t i = 0; i < a->n_wants; i++) {
 		struct want *w = &a->wants[i];
-		const struct want *was = find_want(old, n_old, w->spec.port);
+		const struct want *was = want_find(old, n_old, w->spec.port);
 		struct port *p = port_of(a->d, w->spec.port);
 		int rc;
 
-		if (p && was && is_same_device(&was->spec, &w->spec) && was->kind == w->kind) {
+		if (p && was && want_is_same_device(&was->spec, &w->spec) && was->kind == w->kind) {
 			a->next[p->slot] = p;
 			continue;
 		}
@@ -357,25 +284,18 @@ static int open_ports(struct attempt *a, const struct want *old, size_t n_old)
 	return 0;
 }
 
-static bool is_same_setting(const struct tap_spec *a, const struct tap_spec *b)
-{
-	return a->mtu == b->mtu && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0 &&
-	       memcmp(&a->ipv4, &b->ipv4, sizeof(a->ipv4)) == 0 &&
-	       memcmp(&a->ipv6, &b->ipv6, sizeof(a->ipv6)) == 0 &&
-	       a->has_gateway == b->has_gateway && ip_equal(&a->gateway, &b->gateway);
-}
-
 /* Step 3: devices that stay and get another MTU, MAC or address. */
 static int set_ports(struct attempt *a, const struct want *old, size_t n_old)
 {
 	for (; a->n_set < a->n_wants; a->n_set++) {
 		struct want *w = &a->wants[a->n_set];
-		const struct want *was = find_want(old, n_old, w->spec.port);
+		const struct want *was = want_find(old, n_old, w->spec.port);
 		struct tap_answer answer = {0};
 		struct port *p = port_of(a->d, w->spec.port);
 		int rc;
 
-		if (!was || !p || a->next[p->slot] != p || is_same_setting(&was->spec, &w->spec))
+		if (!was || !p || a->next[p->slot] != p ||
+		    want_is_same_setting(&was->spec, &w->spec))
 			continue;
 		rc = broker_tap_set(&w->spec, &answer);
 		if (rc < 0)
@@ -428,59 +348,18 @@ static void undo(struct attempt *a, const struct want *old, size_t n_old)
 	struct daemon *d = a->d;
 
 	for (size_t i = 0; i < a->n_set; i++) {
-		const struct want *was = find_want(old, n_old, a->wants[i].spec.port);
+		const struct want *was = want_find(old, n_old, a->wants[i].spec.port);
 		struct tap_answer answer;
 
-		if (was && !is_same_setting(&was->spec, &a->wants[i].spec))
+		if (was && !want_is_same_setting(&was->spec, &a->wants[i].spec))
 			broker_tap_set(&was->spec, &answer);
 	}
 	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
 		if (a->next[slot] && a->next[slot] != d->port[slot])
 			close_port(d, a->next[slot],
-				   find_want(old, n_old, a->next[slot]->name) != NULL);
+				   want_find(old, n_old, a->next[slot]->name) != NULL);
 	if (a->n_closed)
 		bring_back(a);
-}
-
-/* The policer of a port, or NULL when nothing of it is limited; false without memory. */
-static bool police_of(const struct conf_port *cp, struct police **out)
-{
-	uint64_t burst = cp->rate_bits / 100; /* 10 ms */
-	struct police *police;
-	struct {
-		struct rate *rate;
-		uint64_t pps;
-	} storm[3];
-
-	*out = NULL;
-	if (!cp->rate_bits && cp->storm_broadcast == UINT64_MAX &&
-	    cp->storm_multicast == UINT64_MAX && cp->storm_unknown == UINT64_MAX)
-		return true;
-	*out = police = calloc(1, sizeof(*police));
-	if (!police)
-		return false;
-	if (burst < 8 * BURST_BYTES_MIN)
-		burst = 8 * BURST_BYTES_MIN;
-	rate_init(&police->rx, cp->rate_bits, burst);
-	rate_init(&police->tx, cp->rate_bits, burst);
-	storm[0].rate = &police->broadcast, storm[0].pps = cp->storm_broadcast;
-	storm[1].rate = &police->multicast, storm[1].pps = cp->storm_multicast;
-	storm[2].rate = &police->unknown, storm[2].pps = cp->storm_unknown;
-	for (unsigned i = 0; i < 3; i++) {
-		uint64_t pps = storm[i].pps;
-
-		if (pps == UINT64_MAX)
-			rate_init(storm[i].rate, 0, 0);
-		else /* a burst of 0 lets nothing pass: a limit of 0 */
-			rate_init(storm[i].rate, pps ? pps : 1, pps < 10 ? pps : pps / 10);
-	}
-	return true;
-}
-
-static bool has_same_limits(const struct conf_port *a, const struct conf_port *b)
-{
-	return a->rate_bits == b->rate_bits && a->storm_broadcast == b->storm_broadcast &&
-	       a->storm_multicast == b->storm_multicast && a->storm_unknown == b->storm_unknown;
 }
 
 /* The port of the next fabric with that name. */
@@ -504,9 +383,9 @@ static int prepare_limits(struct attempt *a)
 		struct port *p = cp ? next_port(a, cp->name) : NULL;
 		struct police *police;
 
-		if (!p || (!a->wants[i].is_new && was && has_same_limits(was, cp)))
+		if (!p || (!a->wants[i].is_new && was && want_is_same_police(was, cp)))
 			continue;
-		if (!police_of(cp, &police))
+		if (!want_police(cp, &police))
 			return -ENOMEM;
 		a->limits[a->n_limits++] = (struct limits){p, p->police};
 		p->police = police;

@@ -21,7 +21,7 @@
 	X(MAC_LIMIT, "mac_limit", "the port has learned as many addresses as it may")              \
 	X(RATE, "rate", "over the port's rate")                                                    \
 	X(STORM, "storm", "over the port's broadcast, multicast or unknown limit")                 \
-	X(LOOP, "loop", "the port was found in a loop, and this is over its cap")                   \
+	X(LOOP, "loop", "the port is in a loop, and this is over its cap")                   \
 	X(SAME_PORT, "same_port", "destination is behind the port it came from")                   \
 	X(ISOLATED, "isolated", "both ports are isolated")                                         \
 	X(HOST_ONLY, "host_only", "for the host, but not for its address on this network")         \
