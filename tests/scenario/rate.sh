@@ -33,7 +33,7 @@ send()
 	start "$1" iperf3 -c "10.77.0.${2#c}" -p "$4" -u -b "$3" -l 1400 -t 60
 }
 
-# measured NS BITS: what its interface receives, for 2 s after the burst, is that many bits a second, or 5 % more or less.
+# measured NS BITS: what its interface receives, over 2 s after the burst, is that many bits a second, give or take 5 %.
 measured()
 {
 	echo "[$1] receives $2 bits a second?"
@@ -52,13 +52,19 @@ measured()
 		# What passes at once, 128 KiB or 10 ms, does not count.
 		wait_for(5, "frames over the rate", lambda: [r for r in ctl("drops") if r["reason"] == "rate"])
 		time.sleep(0.2)
-		start, before = received()
-		time.sleep(2)
-		end, after = received()
-		bits = 8 * (after - before) / (end - start)
-		print(f"{bits / 1e6:.2f} Mbit/s, limit {want / 1e6:.2f}")
-		if abs(bits - want) > 0.05 * want:
-		    sys.exit("FAIL: not within 5 %")
+		# More is wrong at once; less may be the machine's, when it held up the sender for longer than a burst lasts.
+		for attempt in range(4):
+		    start, before = received()
+		    time.sleep(2)
+		    end, after = received()
+		    bits = 8 * (after - before) / (end - start)
+		    print(f"{bits / 1e6:.2f} Mbit/s, limit {want / 1e6:.2f}")
+		    if bits > 1.05 * want:
+		        sys.exit("FAIL: more than 5 % over the limit")
+		    if bits >= 0.95 * want:
+		        break
+		else:
+		    sys.exit("FAIL: more than 5 % below the limit")
 	PY
 }
 
