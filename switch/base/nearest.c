@@ -4,7 +4,8 @@
  *
  * Used by the configuration, the control protocol and vfab.  The distance is the optimal string
  * alignment: insert, delete, replace, and swap of two neighbours cost one each, over three rows of
- * the usual table.
+ * the usual table.  A word of one to four letters may be one step away, a longer one a third of its length:
+ * else every short word would be like every other.
  *
  * Trust.  Both words may come from a file or a client.  Words longer than WORD_MAX have no nearest
  * word, which bounds the work to WORD_MAX^2 steps for each candidate.
@@ -52,7 +53,7 @@ static unsigned distance(const char *a, size_t la, const char *b, size_t lb)
 const char *nearest_word(const char *word, const char *const *words)
 {
 	size_t len = strnlen(word, WORD_MAX + 1), n;
-	unsigned best = (unsigned)len / 3 + 2, d;
+	unsigned best = len < 5 ? 2 : (unsigned)(len + 2) / 3 + 1, d;
 	const char *found = NULL;
 
 	if (len > WORD_MAX)

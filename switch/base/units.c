@@ -34,7 +34,7 @@ static const struct unit sizes[] = {
 	{"T", 1ULL << 40}, {"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}, {"", 1}, {NULL, 0},
 };
 
-/* Reads digits; *end is what follows them.  False without a digit and on overflow. */
+/* Reads digits; *end is what follows them.  False without a digit, with a zero in front (octal to some), on overflow. */
 static bool read_digits(const char *text, uint64_t *out, const char **end)
 {
 	uint64_t v = 0;
@@ -47,7 +47,7 @@ static bool read_digits(const char *text, uint64_t *out, const char **end)
 	}
 	*out = v;
 	*end = p;
-	return p != text;
+	return p != text && (text[0] != '0' || p == text + 1);
 }
 
 static bool read_unit(const char *text, const struct unit *table, uint64_t *out)

@@ -47,6 +47,9 @@ static void numbers(void **state)
 					  "1.0",
 					  "a",
 					  "101",
+					  "010",
+					  "0100",
+					  "00",
 					  "9",
 					  "18446744073709551616",
 					  "99999999999999999999999"};
@@ -59,8 +62,8 @@ static void numbers(void **state)
 	assert_int_equal(v, 77);
 	assert_true(units_number("10", 10, 100, &v));
 	assert_int_equal(v, 10);
-	assert_true(units_number("0100", 10, 100, &v));
-	assert_int_equal(v, 100);
+	assert_true(units_number("0", 0, 100, &v));
+	assert_int_equal(v, 0);
 	assert_true(units_number("18446744073709551615", 0, UINT64_MAX, &v));
 	assert_true(v == UINT64_MAX);
 }
@@ -79,6 +82,7 @@ static void durations(void **state)
 					  "5sec",
 					  "1h30m",
 					  "1.5s",
+					  "05s",
 					  "5s\n",
 					  "18446744073709551615s",
 					  "18446744073709551616ms"};
@@ -151,6 +155,7 @@ static void nearest(void **state)
 {
 	static const char *const words[] = {"office", "storage", "vlan",  "vlan-mode",
 					    "mode",   "a",	 "ports", NULL};
+	static const char *const nouns[] = {"net", "port", "top", "mac", "lab", NULL};
 	static const char *const none[] = {NULL};
 	static const struct {
 		const char *in, *out;
@@ -172,6 +177,11 @@ static void nearest(void **state)
 		else
 			assert_null(nearest_word(t[i].in, words));
 	}
+	/* For three letters two steps are too many. */
+	assert_null(nearest_word("foo", nouns));
+	assert_string_equal(nearest_word("nat", nouns), "net");
+	assert_string_equal(nearest_word("nte", nouns), "net");
+	assert_string_equal(nearest_word("pot", nouns), "port");
 	assert_null(nearest_word("office", none));
 	huge = malloc(1 << 20);
 	assert_non_null(huge);
