@@ -174,6 +174,8 @@ void conf_destroy(struct conf *c)
 const char *conf_error_line(const struct conf_error *err, const char *file,
 			    char buf[static CONF_ERROR_TEXT])
 {
+	/* What the system refuses has an object, but no place in the text. */
+	const char *what = err->line || err->path[0] ? err->path : err->object;
 	size_t n = 0;
 
 	if (!file) {
@@ -186,8 +188,7 @@ const char *conf_error_line(const struct conf_error *err, const char *file,
 	if (err->line)
 		n += (size_t)snprintf(buf + n, CONF_ERROR_TEXT - n, ":%d:%d", err->line,
 				      err->column);
-	snprintf(buf + n, CONF_ERROR_TEXT - n, ": %s%s%s", err->path, err->path[0] ? ": " : "",
-		 err->text);
+	snprintf(buf + n, CONF_ERROR_TEXT - n, ": %s%s%s", what, what[0] ? ": " : "", err->text);
 	return buf;
 }
 

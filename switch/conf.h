@@ -137,10 +137,12 @@ struct conf {
 	struct conf_index *index; /* of names, made by conf_validate(); conf_merge() drops it */
 };
 
-/*
- * What is wrong and where.  For a file: "FILE:LINE:COLUMN: PATH: TEXT"; for a verb: "OBJECT: TEXT".
- */
+/* What a verb's exit status says of an error: 1, 65, 2 when something new lacks a key.  In a file each is bad data. */
+enum conf_fault { CONF_REFUSED, CONF_BAD_VALUE, CONF_MISSING };
+
+/* What is wrong and where.  For a file: "FILE:LINE:COLUMN: PATH: TEXT"; for a verb: "OBJECT: TEXT". */
 struct conf_error {
+	enum conf_fault fault;
 	int line, column; /* 1-based; 0: none */
 	char path[192];	  /* ports.web.network; "" for the whole text */
 	char object[96];  /* port web; "" when no object is meant */

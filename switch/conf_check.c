@@ -57,7 +57,14 @@ __attribute__((format(printf, 5, 6))) static int fail(struct check *k, const str
 	return -EINVAL;
 }
 
-/* The same for an interface of a container. */
+/* The error just made is that of something left out. */
+static int missing(struct check *k, int err)
+{
+	k->err->fault = CONF_MISSING;
+	return err;
+}
+
+/* Fills the error for a key of a container's interface. */
 static int fail_nic(struct check *k, const struct conf_container *c, size_t i, const char *key,
 		    const char *text)
 {
@@ -88,12 +95,13 @@ static bool is_host_of(const struct prefix *net, const struct ip *ip)
 static int check_network(struct check *k, const struct conf_network *n)
 {
 	if (n->mode == NET_HOST_ONLY && !n->ipv4.is_set && !n->ipv6.is_set)
-		return fail(k, &conf_networks, n, "mode", "a host-only network needs ipv4 or ipv6");
+		return missing(k, fail(k, &conf_networks, n, "mode",
+				       "a host-only network needs ipv4 or ipv6"));
 	if (n->ifname[0] && n->mode != NET_HOST_ONLY)
 		return fail(k, &conf_networks, n, "ifname",
 			    "only a host-only network has a device in the host");
 	if (n->has_gateway && !n->ipv4.is_set)
-		return fail(k, &conf_networks, n, "gateway", "a gateway needs ipv4");
+		return missing(k, fail(k, &conf_networks, n, "gateway", "a gateway needs ipv4"));
 	if (n->has_gateway && !is_host_of(&n->ipv4, &n->gateway))
 		return fail(k, &conf_networks, n, "gateway",
 			    "the gateway is not an address of a host in the network's prefix");
@@ -181,7 +189,7 @@ static int check_port_vlan(struct check *k, const struct conf_port *p)
 	bool has_network = p->network[0], is_trunk = p->has_vlan_mode && p->vlan_mode == CONF_TRUNK;
 
 	if (!has_network && !p->has_vlan_mode)
-		return fail(k, &conf_ports, p, NULL, "needs network or vlan-mode");
+		return missing(k, fail(k, &conf_ports, p, NULL, "needs network or vlan-mode"));
 	if (has_network && p->has_vlan_mode && p->vlan_mode != CONF_ACCESS)
 		return fail(
 			k, &conf_ports, p, "vlan-mode",
@@ -197,7 +205,8 @@ static int check_port_vlan(struct check *k, const struct conf_port *p)
 			k, &conf_ports, p, "tag",
 			"a trunk has no tag of its own: native-untagged and native-tagged have");
 	if (!has_network && !is_trunk && !p->tag)
-		return fail(k, &conf_ports, p, "vlan-mode", "this vlan-mode needs a tag");
+		return missing(k,
+			       fail(k, &conf_ports, p, "vlan-mode", "this vlan-mode needs a tag"));
 	return 0;
 }
 
@@ -211,8 +220,8 @@ static int check_port_addresses(struct check *k, const struct conf_port *p)
 		return 0;
 	net = ip_is_v4(&p->gateway) ? &p->ipv4 : &p->ipv6;
 	if (!net->is_set)
-		return fail(k, &conf_ports, p, "gateway", "a gateway needs %s",
-			    net == &p->ipv4 ? "ipv4" : "ipv6");
+		return missing(k, fail(k, &conf_ports, p, "gateway", "a gateway needs %s",
+				       net == &p->ipv4 ? "ipv4" : "ipv6"));
 	if (!is_host_of(net, &p->gateway) || ip_equal(&net->ip, &p->gateway))
 		return fail(k, &conf_ports, p, "gateway",
 			    "the gateway is not another host in the port's prefix");
@@ -238,7 +247,7 @@ static int check_port(struct check *k, const struct conf_port *p)
 	int err;
 
 	if (!p->tap[0])
-		return fail(k, &conf_ports, p, NULL, "needs tap");
+		return missing(k, fail(k, &conf_ports, p, NULL, "needs tap"));
 	err = check_port_vlan(k, p);
 	if (!err)
 		err = check_port_addresses(k, p);

@@ -127,6 +127,8 @@ void conf_object_fini(const struct conf_kind *kind, void *object);
 bool conf_is_number(const struct conf_key *key);
 uint64_t conf_number(const struct conf_key *key, const void *object);
 
+/* A value whose feature is not there yet. */
+bool conf_is_later(const struct conf_key *key, const char *text);
 /* Each fills why and returns false when the text does not do; an empty why: out of memory. */
 bool conf_scalar_parse(const struct conf_key *key, const char *text, void *object,
 		       char why[static CONF_WHY]);

@@ -53,12 +53,20 @@ __attribute__((format(printf, 3, 4))) static int fail(struct merge *m, const str
 {
 	va_list ap;
 
+	m->err->fault = CONF_BAD_VALUE;
 	m->err->line = at->line;
 	m->err->column = at->column;
 	va_start(ap, fmt);
 	vsnprintf(m->err->text, sizeof(m->err->text), fmt, ap);
 	va_end(ap);
 	return -EINVAL;
+}
+
+/* The error just made is not that of a value. */
+static int because(struct merge *m, enum conf_fault fault, int err)
+{
+	m->err->fault = fault;
+	return err;
 }
 
 static int no_memory(struct merge *m)
@@ -74,6 +82,12 @@ static int fail_type(struct merge *m, const struct conf_node *n, const char *wha
 	char found[CONF_WHY];
 
 	return fail(m, n, "%s must be %s, not %s", what, expected, conf_node_words(n, found));
+}
+
+/* Nothing stands there.  Written out as null it is a mistake, but for the verbs, which take things back with it. */
+static bool is_left_out(const struct merge *m, const struct conf_node *n)
+{
+	return conf_node_is_null(n) && (m->how != CONF_ADD || !n->text[0]);
 }
 
 static void *object_at(const struct conf_kind *kind, const void *objects, size_t i)
@@ -166,6 +180,7 @@ static int fail_mac(struct merge *m, const struct conf_static_mac *at, const cha
 {
 	char text[MAC_TEXT];
 
+	m->err->fault = CONF_BAD_VALUE;
 	m->err->line = at->line;
 	m->err->column = at->column;
 	snprintf(m->err->text, sizeof(m->err->text), "%s %s", mac_text(&at->mac, text), what);
@@ -188,7 +203,8 @@ static int join_macs(struct merge *m, const struct conf_network *net,
 			continue;
 		}
 		if (order > 0 && !new[i].port[0])
-			return fail_mac(m, &new[i], "has no static entry");
+			return because(m, CONF_REFUSED,
+				       fail_mac(m, &new[i], "has no static entry"));
 		o += order == 0;
 		if (new[i].port[0])
 			out[n_out++] = new[i];
@@ -282,7 +298,7 @@ static int check_required(struct merge *m, const struct conf_kind *kind, const s
 {
 	for (const struct conf_key *k = kind->keys; k->name; k++)
 		if (k->is_required && !mark_of(kind, k, object)->line)
-			return fail(m, at, "%s is missing", k->name);
+			return because(m, CONF_MISSING, fail(m, at, "%s is missing", k->name));
 	return 0;
 }
 
@@ -348,7 +364,7 @@ static int merge_value(struct merge *m, const struct conf_kind *kind, const stru
 	int err = 0;
 
 	if (key->type == CONF_LATER)
-		return fail(m, n, "%s is not yet available", key->name);
+		return because(m, CONF_REFUSED, fail(m, n, "%s is not yet available", key->name));
 	if (conf_node_is_null(n)) {
 		if (m->how != CONF_SET || kind == &conf_nics)
 			return fail(m, n, "%s has no value", key->name);
@@ -359,6 +375,9 @@ static int merge_value(struct merge *m, const struct conf_kind *kind, const stru
 	}
 	if (is_scalar && n->kind != NODE_SCALAR)
 		return fail_type(m, n, key->name, conf_expects(key, why));
+	if (is_scalar && conf_is_later(key, n->text))
+		return because(m, CONF_REFUSED,
+			       fail(m, n, "%s \"%s\" is not yet available", key->name, n->text));
 	if (is_scalar && !conf_scalar_parse(key, n->text, object, why))
 		return why[0] ? fail(m, n, "%s", why) : no_memory(m);
 	if (!is_scalar)
@@ -426,7 +445,7 @@ static int merge_object(struct merge *m, const struct conf_kind *kind, const str
 	int err = 0;
 
 	set_line(kind, object, k);
-	if (!conf_node_is_null(k->next))
+	if (!is_left_out(m, k->next))
 		err = merge_keys(m, kind, kind->keys, k->next, object);
 	if (!err && kind == &conf_networks)
 		settle_vlan(object);
@@ -442,7 +461,8 @@ static int reserve(struct merge *m, const struct conf_kind *kind, const struct c
 	void *objects = conf_objects(m->c, kind, &n);
 
 	if (n + more > kind->max)
-		return fail(m, map, "more than %zu %s", kind->max, kind->section);
+		return because(m, CONF_REFUSED,
+			       fail(m, map, "more than %zu %s", kind->max, kind->section));
 	objects = realloc(objects, (n + more + 1) * kind->size);
 	if (!objects)
 		return no_memory(m);
@@ -477,11 +497,13 @@ static int merge_entry(struct merge *m, const struct conf_kind *kind,
 	objects = conf_objects(m->c, kind, &n);
 	object = conf_names_find(names, k->text);
 	if (m->how == CONF_ADD && object)
-		return fail(m, k, "exists already");
+		return because(m, CONF_REFUSED, fail(m, k, "exists already"));
 	if (m->how == CONF_ADD)
 		return add_object(m, kind, k);
 	if (!object)
-		return fail(m, k, "does not exist%s", conf_nearest(k->text, names->name, near));
+		return because(
+			m, CONF_REFUSED,
+			fail(m, k, "does not exist%s", conf_nearest(k->text, names->name, near)));
 	if (m->how == CONF_DEL)
 		gone[(size_t)(object - objects) / kind->size] = true;
 	else
@@ -511,7 +533,7 @@ static int merge_section(struct merge *m, const struct conf_kind *kind, const st
 	bool *gone;
 	int err;
 
-	if (conf_node_is_null(map))
+	if (is_left_out(m, map))
 		return 0;
 	if (map->kind != NODE_MAP)
 		return fail_type(m, map, kind->section, "a map of objects by name");
@@ -549,12 +571,12 @@ static int merge_workers(struct merge *m, const struct conf_node *map)
 	snprintf(m->err->object, sizeof(m->err->object), "%s", conf_workers.word);
 	if (m->how != CONF_SET)
 		memcpy(w, initial, sizeof(*w));
-	err = m->how == CONF_DEL || conf_node_is_null(map)
+	err = m->how == CONF_DEL || is_left_out(m, map)
 		      ? 0
 		      : merge_keys(m, &conf_workers, conf_workers.keys, map, w);
 	if (!err && m->how == CONF_ADD && !conf_object_equal(&conf_workers, &old, initial) &&
 	    !conf_object_equal(&conf_workers, &old, w))
-		err = fail(m, map, "exists already");
+		err = because(m, CONF_REFUSED, fail(m, map, "exists already"));
 	if (!err)
 		m->err->object[0] = 0;
 	return err;
@@ -571,7 +593,8 @@ static int fail_unknown_section(struct merge *m, const struct conf_node *k)
 	for (size_t i = 0; conf_later_sections[i]; i++) {
 		words[n++] = conf_later_sections[i];
 		if (!strcmp(k->text, conf_later_sections[i]))
-			return fail(m, k, "%s is not yet available", k->text);
+			return because(m, CONF_REFUSED,
+				       fail(m, k, "%s is not yet available", k->text));
 	}
 	words[n] = NULL;
 	return fail(m, k, "unknown key \"%s\"%s", conf_quote(k->text, quoted),
@@ -582,7 +605,7 @@ static int merge_root(struct merge *m, const struct conf_node *root)
 {
 	int err = 0;
 
-	if (!root || conf_node_is_null(root))
+	if (!root || is_left_out(m, root))
 		return 0;
 	if (root->kind != NODE_MAP)
 		return fail_type(m, root, "the text", "a map of sections");

@@ -177,6 +177,16 @@ static bool is_unicast(const struct ip *ip)
 	return !ip_equal(ip, &none) && !ip_equal(ip, &loop6) && ip->b[0] != 0xff;
 }
 
+/* 169.254.0.0/16 (RFC 3927) and fe80::/10 (RFC 4291 2.5.6): each link has these of its own. */
+static bool is_link_local(const struct ip *ip)
+{
+	const uint8_t *v4 = ip->b + 12;
+
+	if (ip_is_v4(ip))
+		return v4[0] == 169 && v4[1] == 254;
+	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
+}
+
 bool conf_is_host_part(const struct prefix *p, bool bit)
 {
 	unsigned bits = ip_is_v4(&p->ip) ? 32 : 128, from = 128 - bits + p->len;
@@ -206,6 +216,8 @@ static bool prefix_check(const struct conf_key *key, const char *text, struct pr
 			      conf_quote(text, quoted));
 	if (!is_unicast(&p->ip))
 		return refuse(why, "%s \"%s\" is not for hosts", key->name, text);
+	if (is_net && is_link_local(&p->ip))
+		return refuse(why, "%s \"%s\" is link-local", key->name, text);
 	if (is_net && !conf_is_host_part(p, 0))
 		return refuse(why, "%s \"%s\" has bits of a host behind the prefix", key->name,
 			      text);
@@ -368,7 +380,7 @@ const char *conf_expects(const struct conf_key *key, char buf[static CONF_WHY])
 	return buf;
 }
 
-static bool is_later(const struct conf_key *key, const char *text)
+bool conf_is_later(const struct conf_key *key, const char *text)
 {
 	for (size_t i = 0; key->later_words && key->later_words[i]; i++)
 		if (!strcmp(key->later_words[i], text))
@@ -424,8 +436,6 @@ bool conf_scalar_parse(const struct conf_key *key, const char *text, void *objec
 	uint64_t v = 0;
 
 	why[0] = 0;
-	if (is_later(key, text))
-		return refuse(why, "%s \"%s\" is not yet available", key->name, text);
 	if (!conf_is_number(key))
 		return text_parse(key, text, object, why);
 	if (number_parse(key, text, &v, why)) {

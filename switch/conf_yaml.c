@@ -50,6 +50,7 @@ __attribute__((format(printf, 4, 5))) static int fail_at(struct conf_error *err,
 {
 	va_list ap;
 
+	err->fault = CONF_BAD_VALUE;
 	err->line = (int)line;
 	err->column = (int)column;
 	va_start(ap, fmt);

@@ -245,6 +245,58 @@ static void verbs(void **state)
 	}
 }
 
+/* Each from the base: a fragment that is refused, and what it says of whose fault that is. */
+static const struct {
+	enum conf_merge how;
+	const char *text;
+	enum conf_fault fault;
+} wrongs[] = {
+	{CONF_ADD, "{", CONF_BAD_VALUE},
+	{CONF_ADD, "{ports: 5}", CONF_BAD_VALUE},
+	{CONF_ADD, "{prots: {}}", CONF_BAD_VALUE},
+	{CONF_ADD, "{networks: {x: {mode: internal, vlan: 4095}}}", CONF_BAD_VALUE},
+	{CONF_ADD, "{networks: {x: {mode: foo}}}", CONF_BAD_VALUE},
+	{CONF_ADD, "{networks: {a b: {mode: internal}}}", CONF_BAD_VALUE},
+	{CONF_ADD, "{ports: {p: {tap: t, mac: zz}}}", CONF_BAD_VALUE},
+	{CONF_ADD, "{ports: {p: {tap: t, vlan-mode: trunk, trunks: 5-3}}}", CONF_BAD_VALUE},
+	{CONF_SET, "{networks: {office: {macs: {zz: web}}}}", CONF_BAD_VALUE},
+	{CONF_SET, "{networks: {office: {mode: null}}}", CONF_BAD_VALUE},
+	{CONF_ADD, "{networks: {x: {vlan: 7}}}", CONF_MISSING},
+	{CONF_ADD, "{networks: {x: {mode: host-only}}}", CONF_MISSING},
+	{CONF_ADD, "{ports: {p: {network: office}}}", CONF_MISSING},
+	{CONF_ADD, "{ports: {p: {tap: t}}}", CONF_MISSING},
+	{CONF_ADD, "{ports: {p: {tap: t, vlan-mode: access}}}", CONF_MISSING},
+	{CONF_ADD, "{ports: {web: {tap: t}}}", CONF_REFUSED},
+	{CONF_SET, "{ports: {wep: {queues: 2}}}", CONF_REFUSED},
+	{CONF_DEL, "{networks: {office: null}}", CONF_REFUSED},
+	{CONF_SET, "{networks: {office: {macs: {02:00:00:00:00:01: null}}}}", CONF_REFUSED},
+	{CONF_ADD, "{ports: {p: {tap: t, network: ofice}}}", CONF_REFUSED},
+	{CONF_ADD, "{ports: {p: {network: office, vhost-user: p}}}", CONF_REFUSED},
+	{CONF_ADD, "{networks: {x: {mode: nat}}}", CONF_REFUSED},
+	{CONF_ADD, "{vms: {}}", CONF_REFUSED},
+	{CONF_ADD, "{networks: {x: {mode: internal, vlan: 10}}}", CONF_REFUSED},
+};
+
+static void faults(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrongs) / sizeof(wrongs[0]); i++) {
+		struct conf *c = base(), *old = conf_copy(c);
+		const char *text = wrongs[i].text;
+		struct conf_error err;
+		int status = conf_merge(c, text, strlen(text), wrongs[i].how, &err);
+
+		if (!status)
+			status = conf_validate(c, old, &err);
+		assert_int_equal(status, -EINVAL);
+		if (err.fault != wrongs[i].fault)
+			print_message("%s: %s\n", text, err.text);
+		assert_int_equal(err.fault, wrongs[i].fault);
+		conf_destroy(old);
+		conf_destroy(c);
+	}
+}
+
 static void static_macs(void **state)
 {
 	struct conf *c = base();
@@ -483,7 +535,7 @@ int main(void)
 		cmocka_unit_test(static_macs),	cmocka_unit_test(vlans_stay),
 		cmocka_unit_test(copies),	cmocka_unit_test(helpers),
 		cmocka_unit_test(is_quick),	cmocka_unit_test(is_bounded),
-		cmocka_unit_test(broken_files),
+		cmocka_unit_test(broken_files), cmocka_unit_test(faults),
 	};
 
 	return cmocka_run_group_tests_name("conf", tests, NULL, NULL);
