@@ -14,11 +14,13 @@
  *   help                             -> [{verb, help}]
  *   version                          -> {version, pid, generation, crashes, started_ms}
  *   conf.merge  how text may_wait?   -> {changes: [{kind, object, name, what}]}   how: add set del (conf.h); text is a
- *                                       fragment of the file, as JSON or YAML; may_wait: missing namespaces are waited for
- *   conf.apply  text confirm_s?      -> {changes}      replaces the whole; goes back after confirm_s unless confirmed
+ *                                       fragment of the file, as JSON or YAML; may_wait: missing namespaces are waited for;
+ *                                       refused while a confirmation is awaited
+ *   conf.apply  text confirm_s?      -> {changes}      replaces the whole; goes back after confirm_s unless confirmed, without
+ *                                       it settles what waits
  *   conf.diff   text                 -> {changes}
- *   conf.show                        -> {text}
- *   conf.save                        -> {}             rewrites the -c file
+ *   conf.show   to_save?             -> {text}         to_save: for a file, refused while a confirmation is awaited
+ *   conf.save                        -> {}             rewrites the -c file; refused likewise
  *   conf.confirm                     -> {}
  *   port.ls net.ls                   -> arrays of INTERFACE
  *   mac.ls      network? port?       -> array of INTERFACE

@@ -6,17 +6,20 @@
  * running one, or alone) -> validated -> plan, which is the answer -> apply_conf(), which swaps it in or
  * leaves everything as it is.
  *
- *    settled --- conf.apply with confirm_s ---> waiting --- conf.confirm ---> settled
+ *    settled --- conf.apply with confirm_s ---> waiting --- conf.confirm, conf.apply, reload ---> settled
  *       ^                                        |   ^
- *       +------- the time is up: back -----------+   +--- any change: part of what is to be confirmed
+ *       +------- the time is up: back -----------+   +--- conf.apply with confirm_s: new time, same way back;
+ *                                                         conf.merge, conf.save: refused
  *
- * Bad data has status 65 where it is a file's, 1 where a verb built it; everything else is 1.
+ * Status of a file: 65 when its text does not do, 1 when the system refuses it.  Of a verb: 65 when a value does not parse, 2
+ * when a new object lacks a key, 1 when the rest of the fabric or the system refuses it.
  *
  * Trust.  The texts are the client's; conf.h parses and bounds them.
  */
 #include "switch/ctl_conf.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +29,7 @@
 #include "switch/broker.h"
 #include "switch/daemon.h"
 
-enum { STATUS_REFUSED = 1, STATUS_BAD_DATA = 65, RETRY_MS = 10000 };
+enum { STATUS_REFUSED = 1, STATUS_USAGE = 2, STATUS_BAD_DATA = 65, RETRY_MS = 10000 };
 
 /* Text of a request. */
 struct text {
@@ -41,9 +44,18 @@ static struct text text_of(const json_t *req)
 	return (struct text){json_string_value(text), json_string_length(text)};
 }
 
+/* Of a file's text. */
 static int status_of(int rc)
 {
 	return rc == -EINVAL ? STATUS_BAD_DATA : STATUS_REFUSED;
+}
+
+/* Of a verb.  What lacks a key only after a change had it before: that is a refusal. */
+static int status_of_verb(const struct conf_error *err, enum conf_merge how)
+{
+	if (err->fault == CONF_BAD_VALUE)
+		return STATUS_BAD_DATA;
+	return err->fault == CONF_MISSING && how == CONF_ADD ? STATUS_USAGE : STATUS_REFUSED;
 }
 
 static int no_memory(struct conf_error *err)
@@ -109,12 +121,47 @@ static void keep_way_back(const struct daemon *d)
 
 static void on_confirm_timer(void *arg, uint32_t events);
 
+/* True when a confirmation is awaited: the client is refused. */
+static bool is_awaited(const struct daemon *d, struct client *cl)
+{
+	uint64_t now_ms = clock_ms();
+	uint64_t left_ms = d->confirm_ms > now_ms ? d->confirm_ms - now_ms : 0;
+
+	if (!d->confirm_conf)
+		return false;
+	ctl_refuse(cl, STATUS_REFUSED,
+		   "an apply waits to be confirmed and goes back in %" PRIu64
+		   " s: vfab config confirm",
+		   (left_ms + 999) / 1000);
+	return true;
+}
+
 static void settle(struct daemon *d)
 {
 	loop_cancel(d->loop, d->confirm_timer);
 	d->confirm_timer = 0;
 	conf_destroy(d->confirm_conf);
 	d->confirm_conf = NULL;
+}
+
+/* Ends the wait for good: what runs now is what the broker keeps.  0, or -errno and *err, and the wait goes on. */
+static int settle_for(struct daemon *d, const char *what, struct conf_error *err)
+{
+	int rc;
+
+	if (!d->confirm_conf)
+		return 0;
+	rc = keep(d->conf);
+	if (rc < 0) {
+		*err = (struct conf_error){0};
+		snprintf(err->text, sizeof(err->text),
+			 "the broker did not take the configuration: %s", strerror(-rc));
+		return rc;
+	}
+	settle(d);
+	log_info("apply: %s", what);
+	state_event(d->state, "confirm", "", "%s", what);
+	return 0;
 }
 
 /* Before an apply that is to be confirmed: everything that can fail.  0 and *timer, or -ENOMEM. */
@@ -146,6 +193,7 @@ static void on_confirm_timer(void *arg, uint32_t events)
 		return;
 	}
 	d->confirm_timer = loop_after(d->loop, RETRY_MS, on_confirm_timer, d);
+	d->confirm_ms = clock_ms() + RETRY_MS;
 	log_err("apply: nobody confirmed, and the way back failed: %s%s%s", err.object,
 		err.object[0] ? ": " : "", err.text);
 	state_event(d->state, "confirm_timeout", err.object,
@@ -167,10 +215,8 @@ static int apply(struct daemon *d, struct conf *to, bool may_wait, struct plan *
 	if (rc < 0) {
 		plan_destroy(*plan);
 		*plan = NULL;
-		return rc;
 	}
-	keep_way_back(d);
-	return 0;
+	return rc;
 }
 
 static enum conf_merge how_of(const char *word)
@@ -189,44 +235,79 @@ void ctl_conf_merge(struct daemon *d, struct client *cl, const json_t *req)
 	struct conf *to;
 	int rc;
 
+	if (is_awaited(d, cl))
+		return;
 	rc = build(d, conf_copy(d->conf), text_of(req), how, &to, &err);
 	if (rc == 0)
 		rc = apply(d, to, may_wait, &plan, &err);
 	if (rc < 0) {
-		ctl_refuse_conf(cl, STATUS_REFUSED, &err);
+		ctl_refuse_conf(cl, status_of_verb(&err, how), &err);
 		return;
 	}
 	ctl_answer(cl, show_plan(plan));
 	plan_destroy(plan);
 }
 
-void ctl_conf_apply(struct daemon *d, struct client *cl, const json_t *req)
+/* Applies `to`, which it takes, until confirm_s are over. */
+static int apply_for_now(struct daemon *d, struct conf *to, uint32_t confirm_s, struct plan **plan,
+			 struct conf_error *err)
 {
-	uint32_t confirm_s = (uint32_t)json_integer_value(json_object_get(req, "confirm_s"));
 	bool was_settled = !d->confirm_conf;
-	struct conf_error err = {0};
-	struct plan *plan;
-	struct conf *to;
 	int rc, timer = 0;
 
-	rc = build(d, conf_create(), text_of(req), CONF_ADD, &to, &err);
-	if (rc == 0 && confirm_s > 0) {
-		rc = prepare_wait(d, confirm_s, &timer, &err);
-		if (rc < 0)
-			conf_destroy(to);
-	}
-	if (rc == 0)
-		rc = apply(d, to, true, &plan, &err);
+	rc = prepare_wait(d, confirm_s, &timer, err);
+	if (rc < 0)
+		conf_destroy(to);
+	else
+		rc = apply(d, to, true, plan, err);
 	if (rc < 0) {
 		loop_cancel(d->loop, timer);
 		if (was_settled)
 			settle(d);
+		return rc;
+	}
+	keep_way_back(d);
+	loop_cancel(d->loop, d->confirm_timer);
+	d->confirm_timer = timer;
+	d->confirm_ms = clock_ms() + confirm_s * UINT64_C(1000);
+	return 0;
+}
+
+/* Applies `to`, which it takes, for good; what waited is settled, in the words of what. */
+static int apply_to_stay(struct daemon *d, struct conf *to, const char *what, struct plan **plan,
+			 struct conf_error *err)
+{
+	int rc = apply(d, to, true, plan, err);
+
+	if (rc < 0)
+		return rc;
+	rc = settle_for(d, what, err);
+	if (rc < 0)
+		plan_destroy(*plan);
+	return rc;
+}
+
+void ctl_conf_apply(struct daemon *d, struct client *cl, const json_t *req)
+{
+	uint32_t confirm_s = (uint32_t)json_integer_value(json_object_get(req, "confirm_s"));
+	struct conf_error err = {0};
+	struct plan *plan;
+	struct conf *to;
+	int rc;
+
+	rc = build(d, conf_create(), text_of(req), CONF_ADD, &to, &err);
+	if (rc < 0) {
 		ctl_refuse_conf(cl, status_of(rc), &err);
 		return;
 	}
-	if (timer > 0) {
-		loop_cancel(d->loop, d->confirm_timer);
-		d->confirm_timer = timer;
+	if (confirm_s > 0)
+		rc = apply_for_now(d, to, confirm_s, &plan, &err);
+	else
+		rc = apply_to_stay(d, to, "another apply settles what waited to be confirmed",
+				   &plan, &err);
+	if (rc < 0) {
+		ctl_refuse_conf(cl, STATUS_REFUSED, &err);
+		return;
 	}
 	ctl_answer(cl, show_plan(plan));
 	plan_destroy(plan);
@@ -252,19 +333,29 @@ void ctl_conf_diff(struct daemon *d, struct client *cl, const json_t *req)
 
 void ctl_conf_show(struct daemon *d, struct client *cl, const json_t *req)
 {
-	char *text = conf_print(d->conf);
+	char *text;
 
-	(void)req;
+	if (json_is_true(json_object_get(req, "to_save")) && is_awaited(d, cl))
+		return;
+	text = conf_print(d->conf);
 	ctl_answer(cl, text ? json_pack("{s:o}", "text", ctl_text(text)) : NULL);
 	free(text);
 }
 
 void ctl_conf_save(struct daemon *d, struct client *cl, const json_t *req)
 {
-	char *text = conf_print(d->conf);
-	int rc = text ? broker_conf_save(text, strlen(text)) : -ENOMEM;
+	char *text;
+	int rc;
 
 	(void)req;
+	if (is_awaited(d, cl))
+		return;
+	if (!d->conf_name) {
+		ctl_refuse(cl, STATUS_REFUSED, "vfabd was started without -c: name a file");
+		return;
+	}
+	text = conf_print(d->conf);
+	rc = text ? broker_conf_save(text, strlen(text)) : -ENOMEM;
 	free(text);
 	if (rc < 0)
 		ctl_refuse(cl, STATUS_REFUSED, "the file was not written: %s", strerror(-rc));
@@ -274,44 +365,37 @@ void ctl_conf_save(struct daemon *d, struct client *cl, const json_t *req)
 
 void ctl_conf_confirm(struct daemon *d, struct client *cl, const json_t *req)
 {
-	int rc;
+	struct conf_error err = {0};
 
 	(void)req;
-	if (!d->confirm_conf) {
+	if (!d->confirm_conf)
 		ctl_refuse(cl, STATUS_REFUSED, "nothing waits for a confirmation");
-		return;
-	}
-	rc = keep(d->conf);
-	if (rc < 0) {
-		ctl_refuse(cl, STATUS_REFUSED, "the broker did not take the configuration: %s",
-			   strerror(-rc));
-		return;
-	}
-	settle(d);
-	ctl_answer(cl, json_object());
+	else if (settle_for(d, "confirmed: the configuration stays", &err) < 0)
+		ctl_refuse_conf(cl, STATUS_REFUSED, &err);
+	else
+		ctl_answer(cl, json_object());
 }
 
 void ctl_reload(struct daemon *d, const char *text, size_t bytes)
 {
+	const char *name = d->conf_name ? d->conf_name : "configuration";
+	char line[CONF_ERROR_TEXT];
 	struct conf_error err = {0};
 	struct plan *plan;
 	struct conf *to;
-	const char *what;
-	char where[64] = "";
 	int rc;
 
 	rc = build(d, conf_create(), (struct text){text, bytes}, CONF_ADD, &to, &err);
 	if (rc == 0)
-		rc = apply(d, to, true, &plan, &err);
+		rc = apply_to_stay(d, to, "a reload settles what waited to be confirmed", &plan,
+				   &err);
 	if (rc == 0) {
 		log_info("reload: changes: %zu", plan->n);
 		state_event(d->state, "reload", "", "changes: %zu", plan->n);
 		plan_destroy(plan);
 		return;
 	}
-	if (err.line > 0)
-		snprintf(where, sizeof(where), "line %d, column %d: ", err.line, err.column);
-	what = err.line > 0 ? err.path : err.object;
-	log_err("reload: %s%s%s%s", where, what, what[0] ? ": " : "", err.text);
-	state_event(d->state, "reload_failed", what, "%s%s", where, err.text);
+	conf_error_line(&err, name, line);
+	log_err("%s", line);
+	state_event(d->state, "reload_failed", "", "%s", line);
 }

@@ -17,6 +17,7 @@ struct daemon {
 	struct state *state;
 	struct fdb *fdb;
 	struct conf *conf;	     /* running */
+	const char *conf_name;	     /* of the -c file; NULL: none */
 	struct fabric *fabric;	     /* published; rcu_set only */
 	struct port *port[SLOT_MAX]; /* every open or waiting port by slot */
 	struct worker *worker[WORKERS_MAX];
@@ -26,6 +27,7 @@ struct daemon {
 	/* apply --confirm: what to go back to, and when. */
 	struct conf *confirm_conf;
 	int confirm_timer;
+	uint64_t confirm_ms; /* when its time is up, by clock_ms() */
 	struct follower *followers; /* show_event.c: streams of events */
 	struct watcher *watchers;   /* watch.c: traces and captures */
 };

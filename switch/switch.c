@@ -150,8 +150,9 @@ static void on_notice(void *arg, uint32_t events)
 }
 
 /* The first configuration, and after a restart the last one. */
-static int apply_first(struct daemon *d, const char *conf_name)
+static int apply_first(struct daemon *d)
 {
+	char line[CONF_ERROR_TEXT];
 	struct conf_error err = {0};
 	struct conf *conf = conf_create();
 	size_t bytes = 0;
@@ -169,11 +170,7 @@ static int apply_first(struct daemon *d, const char *conf_name)
 		rc = apply_conf(d, conf, true, &err);
 	if (rc == 0)
 		return 0;
-	if (err.line)
-		log_err("%s:%d:%d: %s%s%s", conf_name, err.line, err.column, err.path,
-			*err.path ? ": " : "", err.text);
-	else
-		log_err("%s: %s%s%s", conf_name, err.object, *err.object ? ": " : "", err.text);
+	log_err("%s", conf_error_line(&err, d->conf_name ? d->conf_name : "configuration", line));
 	return rc == -EINVAL || rc == -EFBIG ? STATUS_BAD_DATA : 1;
 }
 
@@ -245,7 +242,8 @@ int switch_run(const char *conf_name)
 		log_err("sandbox: %s: %s", step, strerror(-rc));
 		goto out;
 	}
-	status = apply_first(&r->d, conf_name ? conf_name : "configuration");
+	r->d.conf_name = *conf_name ? conf_name : NULL;
+	status = apply_first(&r->d);
 	if (status != 0)
 		goto out;
 	drop_old_slots(&r->d);

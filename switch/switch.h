@@ -5,7 +5,7 @@
 
 /*
  * Enters the sandbox, applies the configuration of SWITCH_FD_CONF and runs until NOTICE_STOP or until the broker is
- * gone.  conf_name: what error lines call that text, the -c file.  Returns the exit status: 0, 1, or 65 when
+ * gone.  conf_name: what error lines call that text, the -c file; "": none.  Returns the exit status: 0, 1, or 65 when
  * the text is bad data (its error line is written).
  */
 int switch_run(const char *conf_name);

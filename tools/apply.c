@@ -152,14 +152,16 @@ int conf_confirm(const struct call *c)
 	return client_ask(client_request("conf.confirm"), NULL, NULL);
 }
 
-/* The running configuration; malloc'd, or NULL with *status. */
-static char *running_text(int *status)
+/* The running configuration, for a file when to_save; malloc'd, or NULL with *status. */
+static char *running_text(bool to_save, int *status)
 {
-	json_t *result;
+	json_t *request = client_request("conf.show"), *result;
 	const char *text;
 	char *copy;
 
-	*status = client_ask(client_request("conf.show"), NULL, &result);
+	if (to_save)
+		json_object_set_new(request, "to_save", json_true());
+	*status = client_ask(request, NULL, &result);
 	if (*status)
 		return NULL;
 	text = json_string_value(json_object_get(result, "text"));
@@ -176,7 +178,7 @@ int conf_show(const struct call *c)
 	char *text;
 	int status;
 
-	text = running_text(&status);
+	text = running_text(false, &status);
 	if (!text)
 		return status;
 	if (c->json) {
@@ -197,7 +199,7 @@ int conf_save(const struct call *c)
 
 	if (!c->n_args)
 		return client_ask(client_request("conf.save"), NULL, NULL);
-	text = running_text(&status);
+	text = running_text(true, &status);
 	if (!text)
 		return status;
 	if (!strcmp(c->arg[0], "-"))
