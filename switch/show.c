@@ -180,6 +180,45 @@ static const char *show_ifname(const struct row *row)
 	return row->conf ? row->conf->tap : row->name;
 }
 
+static json_t *limit(uint64_t n)
+{
+	return n == UINT64_MAX ? json_null() : number(n);
+}
+
+static json_t *show_prefix(const struct prefix *p)
+{
+	char text[PREFIX_TEXT];
+
+	return p->is_set ? json_string(prefix_text(p, text)) : json_null();
+}
+
+/* What is set, as the file says it; the device of a host-only network has none of it. */
+static void add_settings(json_t *obj, const struct conf_port *c)
+{
+	static const char *const prio_tags[] = {[PRIO_TAGS_NEVER] = "never",
+						[PRIO_TAGS_IF_NONZERO] = "if-nonzero",
+						[PRIO_TAGS_ALWAYS] = "always"};
+	char rate[UNITS_TEXT], gateway[IP_TEXT];
+
+	json_object_set_new(obj, "ipv4", show_prefix(&c->ipv4));
+	json_object_set_new(obj, "ipv6", show_prefix(&c->ipv6));
+	json_object_set_new(obj, "gateway",
+			    c->has_gateway ? json_string(ip_text(&c->gateway, gateway))
+					   : json_null());
+	json_object_set_new(obj, "guard", json_string(c->guard == GUARD_MAC ? "mac" : "off"));
+	json_object_set_new(obj, "priority_tags", json_string(prio_tags[c->prio_tags]));
+	json_object_set_new(obj, "rate",
+			    c->rate_bits ? json_string(units_bits_text(c->rate_bits, rate))
+					 : json_null());
+	json_object_set_new(obj, "storm",
+			    json_pack("{s:o,s:o,s:o}", "broadcast", limit(c->storm_broadcast),
+				      "multicast", limit(c->storm_multicast), "unknown",
+				      limit(c->storm_unknown)));
+	json_object_set_new(obj, "mac_limit", json_integer(c->mac_limit));
+	json_object_set_new(obj, "mac_limit_action",
+			    json_string(c->mac_limit_drop ? "drop" : "flood"));
+}
+
 static json_t *show_port(const struct daemon *d, const struct row *row)
 {
 	const struct conf_port *c = row->conf;
@@ -196,6 +235,8 @@ static json_t *show_port(const struct daemon *d, const struct row *row)
 	json_object_set_new(obj, "queues", json_integer(c ? c->queues : 1));
 	json_object_set_new(obj, "mtu", f ? json_integer(f->mtu) : json_null());
 	json_object_set_new(obj, "isolated", json_boolean(c && c->isolated));
+	if (c)
+		add_settings(obj, c);
 	add_counters(obj, row->port);
 	return obj;
 }
@@ -279,27 +320,34 @@ static int compare_network(const void *name, const void *b)
 	return strverscmp(name, (*y)->name);
 }
 
-static json_t *show_network(const struct conf_network *n)
+/* The address that the network's gateway has, or would have; "" without a prefix. */
+static const char *gateway_text(const struct conf_network *n, char buf[static IP_TEXT])
 {
-	char ipv4[PREFIX_TEXT] = "", ipv6[PREFIX_TEXT] = "", gateway[IP_TEXT] = "";
-	char ifname[CONF_IFNAME_SIZE] = "";
 	struct ip ip;
 
-	if (n->ipv4.is_set)
-		prefix_text(&n->ipv4, ipv4);
-	if (n->ipv6.is_set)
-		prefix_text(&n->ipv6, ipv6);
-	if (conf_network_gateway(n, &ip))
-		ip_text(&ip, gateway);
+	buf[0] = '\0';
+	if (conf_network_gateway(n, &ip)) {
+		ip_text(&ip, buf);
+	} else if (n->ipv6.is_set) {
+		ip = prefix_first(&n->ipv6);
+		ip_text(&ip, buf);
+	}
+	return buf;
+}
+
+static json_t *show_network(const struct conf_network *n)
+{
+	char gateway[IP_TEXT], ifname[CONF_IFNAME_SIZE] = "";
+
 	if (n->mode == NET_HOST_ONLY)
 		conf_network_ifname(n, ifname);
 	return json_pack("{s:s,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:i,s:b,s:o,s:b,s:o}", "name", n->name,
 			 "mode", n->mode == NET_HOST_ONLY ? "host-only" : "internal", "vlan",
-			 (int)n->vlan, "ipv4", text_or_null(ipv4), "ipv6", text_or_null(ipv6),
-			 "gateway", text_or_null(gateway), "uplink", json_null(), "ifname",
-			 text_or_null(ifname), "mtu", n->mtu ? (int)n->mtu : 1500, "isolate",
-			 n->isolate, "mac_ageing_s", number(n->mac_ageing_ms / 1000), "vlan_auto",
-			 n->vlan_auto, "ports", json_array());
+			 (int)n->vlan, "ipv4", show_prefix(&n->ipv4), "ipv6", show_prefix(&n->ipv6),
+			 "gateway", text_or_null(gateway_text(n, gateway)), "uplink", json_null(),
+			 "ifname", text_or_null(ifname), "mtu", n->mtu ? (int)n->mtu : 1500,
+			 "isolate", n->isolate, "mac_ageing_s", number(n->mac_ageing_ms / 1000),
+			 "vlan_auto", n->vlan_auto, "ports", json_array());
 }
 
 /* Puts the name of every port into its network's row; sorted[i] is the network of array[i]. */

@@ -78,6 +78,34 @@ static void test_shown(void **state)
 	expect(w, "{\"verb\":\"net.ls\"}", "\"ports\":[\"c10\"]}");
 }
 
+/* What was set comes back as the file says it; null is no limit. */
+static void test_settings(void **state)
+{
+	struct world *w = *state;
+
+	expect(w,
+	       APPLY("networks: {n: {mode: internal, vlan: 10}, six: {mode: host-only, vlan: 20, "
+		     "ipv6: 'fd00:20::/64'}}\\nports: {a: {tap: t1, network: n, guard: mac, "
+		     "isolated: true, "
+		     "rate: 10mbit, storm: {broadcast: 0, unknown: 7}, mac-limit: 5, "
+		     "mac-limit-action: drop, "
+		     "priority-tags: if-nonzero, ipv4: 10.0.0.5/24, gateway: 10.0.0.1}, b: {tap: "
+		     "t2, network: n}}"),
+	       "\"ok\":true");
+	expect(w, "{\"verb\":\"port.ls\"}",
+	       "\"isolated\":true,\"ipv4\":\"10.0.0.5/24\",\"ipv6\":null,\"gateway\":\"10.0.0.1\","
+	       "\"guard\":\"mac\",\"priority_tags\":\"if-nonzero\",\"rate\":\"10mbit\","
+	       "\"storm\":{\"broadcast\":0,\"multicast\":null,\"unknown\":7},"
+	       "\"mac_limit\":5,\"mac_limit_action\":\"drop\"");
+	expect(w, "{\"verb\":\"port.ls\"}",
+	       "\"isolated\":false,\"ipv4\":null,\"ipv6\":null,\"gateway\":null,"
+	       "\"guard\":\"off\",\"priority_tags\":\"never\",\"rate\":null,"
+	       "\"storm\":{\"broadcast\":null,\"multicast\":null,\"unknown\":null},"
+	       "\"mac_limit\":4096,\"mac_limit_action\":\"flood\"");
+	expect(w, "{\"verb\":\"net.ls\"}",
+	       "\"ipv4\":null,\"ipv6\":\"fd00:20::/64\",\"gateway\":\"fd00:20::1\"");
+}
+
 static void test_macs(void **state)
 {
 	static const uint8_t first[6] = {2, 0, 0, 0, 0, 1}, second[6] = {2, 0, 0, 0, 1, 0};
@@ -136,10 +164,8 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, expect_setup, expect_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_shown),
-		TEST(test_macs),
-		TEST(test_full_table),
-		TEST(test_events),
+		TEST(test_shown),      TEST(test_settings), TEST(test_macs),
+		TEST(test_full_table), TEST(test_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
