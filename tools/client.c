@@ -251,14 +251,16 @@ static int refused(json_t *answer, const char *file)
 	if (status != EXIT_USAGE && status != EXIT_DATA)
 		status = EXIT_REFUSED;
 	text = text && *text ? text : "vfabd refused and gave no reason";
-	if (!file && object && *object)
-		return fail(status, "%s: %s", object, text);
+	/* What the system refuses has an object, but no place in the file. */
+	if (!file || (line <= 0 && !path))
+		path = object;
+	path = path ? path : "";
 	if (!file)
-		return fail(status, "%s", text);
+		return fail(status, "%s%s%s", path, *path ? ": " : "", text);
 	if (line > 0)
 		snprintf(at, sizeof(at), "%d:%d: ", line, column);
-	return fail(status, "%s:%s%s%s%s%s", file, *at ? "" : " ", at, path ? path : "",
-		    path && *path ? ": " : "", text);
+	return fail(status, "%s:%s%s%s%s%s", file, *at ? "" : " ", at, path, *path ? ": " : "",
+		    text);
 }
 
 /* The first answer, checked.  0 and *answer, or the exit status. */
@@ -439,7 +441,7 @@ char *client_read_file(const char *path, size_t *bytes, int *status)
 		return buf;
 	}
 	free(buf);
-	*status = rc == -EFBIG ? fail(EXIT_DATA, "%s: larger than 4 MiB", path)
+	*status = rc == -EFBIG ? fail(EXIT_DATA, "%s:1:1: the text is longer than 4 MiB", path)
 			       : fail(EXIT_REFUSED, "%s: %s", path, strerror(-rc));
 	return NULL;
 }

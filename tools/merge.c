@@ -114,7 +114,7 @@ json_t *merge_keys(const struct call *c, const char *how, int *status)
 			v = option_value(o->as, c->option[i]);
 		if (json_object_set_new(keys, o->key ? o->key : o->name, v)) {
 			json_decref(keys);
-			*status = fail(EXIT_USAGE, "option --%s does not take \"%s\"", o->name,
+			*status = fail(EXIT_DATA, "option --%s does not take \"%s\"", o->name,
 				       c->option[i]);
 			return NULL;
 		}

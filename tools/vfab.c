@@ -144,11 +144,13 @@ static int unknown_verb(const char *noun, const char *verb)
 		names[n++] = v->verb;
 	}
 	names[n] = NULL;
-	near = verb ? nearest_word(verb, names) : NULL;
+	if (!verb)
+		return fail(EXIT_USAGE, "usage: vfab %s %s", noun, list);
+	near = nearest_word(verb, names);
 	if (near)
 		return fail(EXIT_USAGE, "there is no \"%s %s\" (did you mean \"%s\"?)", noun, verb,
 			    near);
-	return fail(EXIT_USAGE, "usage: vfab %s %s", noun, list);
+	return fail(EXIT_USAGE, "there is no \"%s %s\"; usage: vfab %s %s", noun, verb, noun, list);
 }
 
 /* The line of the table, or NULL; *noun_known says which word was wrong. */
@@ -169,9 +171,9 @@ static const struct verb *find_verb(const char *noun, const char *verb, bool *no
 
 static int help(const struct call *c)
 {
+	const struct verb *v, *wanted;
 	const char *noun, *verb;
-	const struct verb *v;
-	bool found;
+	bool noun_known;
 
 	if (!c->n_args) {
 		print_all(stdout);
@@ -179,14 +181,18 @@ static int help(const struct call *c)
 	}
 	noun = c->arg[0];
 	verb = c->n_args > 1 ? c->arg[1] : NULL;
-	found = false;
+	wanted = find_verb(noun, verb, &noun_known);
+	if (!noun_known || (wanted && wanted->run && !wanted->help))
+		return unknown_noun(noun);
+	if (wanted && !wanted->run)
+		return fail(EXIT_REFUSED, "%s: not yet", noun);
+	if (!wanted && verb)
+		return unknown_verb(noun, verb);
 	for (v = verbs; v->noun; v++) {
-		if (strcmp(v->noun, noun) || !v->help || (verb && !verb_is(v, noun, verb)))
-			continue;
-		found = true;
-		print_verb(v);
+		if (!strcmp(v->noun, noun) && v->help && (!verb || v == wanted))
+			print_verb(v);
 	}
-	return found ? 0 : unknown_noun(noun);
+	return 0;
 }
 
 /* What was printed must have arrived: a full disk is a failure. */
@@ -225,37 +231,50 @@ static int run(int argc, const char **argv)
 	return call.verb->run(&call);
 }
 
+/* What stands before the noun; the number of words that it is, or -1 with *rc. */
+static int take_options(int argc, const char **words, int *rc)
+{
+	int i;
+
+	for (i = 0; i < argc && words[i][0] == '-'; i++) {
+		if (!strcmp(words[i], "--version") || !strcmp(words[i], "-V")) {
+			words[i] = "version";
+			return i;
+		}
+		if (!strcmp(words[i], "--help") || !strcmp(words[i], "-h")) {
+			words[i] = "help";
+			return i;
+		}
+		if (strncmp(words[i], "-s", 2)) {
+			*rc = fail(EXIT_USAGE, "there is no option %s before the noun", words[i]);
+			return -1;
+		}
+		if (!words[i][2] && i + 1 == argc) {
+			*rc = fail(EXIT_USAGE, "-s takes the path of a socket");
+			return -1;
+		}
+		client_use_socket(words[i][2] ? words[i] + 2 : words[i + 1]);
+		i += !words[i][2];
+	}
+	return i;
+}
+
 int main(int argc, char **argv)
 {
 	const char **words;
-	int i, n, rc;
+	int i, rc;
 
 	/* A copy, because arguments are sorted in place. */
 	words = calloc((size_t)argc + 1, sizeof(*words));
 	if (!words)
 		return fail(EXIT_REFUSED, "out of memory");
-	for (i = 0; i < argc; i++)
-		words[i] = argv[i];
-	for (i = 1; i < argc && words[i][0] == '-'; i++) {
-		if (!strncmp(words[i], "-s", 2) && (words[i][2] || i + 1 < argc)) {
-			client_use_socket(words[i][2] ? words[i] + 2 : words[i + 1]);
-			i += !words[i][2];
-		} else if (!strcmp(words[i], "--version") || !strcmp(words[i], "-V")) {
-			words[i] = "version";
-			break;
-		} else if (!strcmp(words[i], "--help") || !strcmp(words[i], "-h")) {
-			words[i] = "help";
-			break;
-		} else {
-			rc = fail(EXIT_USAGE, "there is no option %s before the noun", words[i]);
-			free(words);
-			return rc;
-		}
-	}
-	n = argc - i;
-	if (n > 0) {
-		rc = run(n, words + i);
-	} else {
+	for (i = 1; i < argc; i++)
+		words[i - 1] = argv[i];
+	argc -= argc > 0;
+	i = take_options(argc, words, &rc);
+	if (i >= 0 && i < argc) {
+		rc = run(argc - i, words + i);
+	} else if (i >= 0) {
 		print_all(stderr);
 		rc = EXIT_USAGE;
 	}

@@ -136,6 +136,7 @@ static void test_keys(void **state)
 		{"port add web --storm broadcast=100,unknown=none",
 		 "{\"storm\":{\"broadcast\":100,\"unknown\":null}}"},
 		{"port add web --mtu 18446744073709551616", "{\"mtu\":\"18446744073709551616\"}"},
+		{"port add web --tag 010", "{\"tag\":\"010\"}"},
 		{"port add web --storm broadcast", NULL},
 		{"port add web --storm =5", NULL},
 		{"port add web --isolated=maybe", NULL},
@@ -157,7 +158,7 @@ static void test_keys(void **state)
 		keys = merge_keys(&c, c.verb->verb, &status);
 		if (!cases[i].json) {
 			assert_null(keys);
-			assert_int_equal(status, EXIT_USAGE);
+			assert_int_equal(status, EXIT_DATA);
 			continue;
 		}
 		assert_non_null(keys);
