@@ -183,4 +183,4 @@ if [ "$SLOW" = 1 ]; then
 	done
 fi
 echo "ok: under limits $started starts, $refused refused"
-expect test $started -gt 2 -a $refused -gt 2
+expect test $started -gt 0 -a $refused -gt 2
