@@ -9,6 +9,7 @@
 # Prints "recorder=off instructions=N" or "recorder=absent instructions=N".  tx of the fake port is part of it, and is no more
 # than a loop that sets what each frame became.
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "$0")/../.."
 
 BUILD=${BUILD:-build}
@@ -47,8 +48,18 @@ build_bare()
 
 for what; do
 	case $what in
-	recorder) echo "recorder=off instructions=$(count "$BUILD/tests/bench/bench_forward")" ;;
-	no-recorder) echo "recorder=absent instructions=$(count "$(build_bare)")" ;;
-	*) echo "usage: instructions.sh recorder|no-recorder..." >&2; exit 2 ;;
+	recorder)
+		instructions=$(count "$BUILD/tests/bench/bench_forward")
+		echo "recorder=off instructions=$instructions"
+		;;
+	no-recorder)
+		program=$(build_bare)
+		instructions=$(count "$program")
+		echo "recorder=absent instructions=$instructions"
+		;;
+	*)
+		echo "usage: instructions.sh recorder|no-recorder..." >&2
+		exit 2
+		;;
 	esac
 done
