@@ -1,0 +1,248 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Every object survives `config save` and a restart unchanged, with every key that vfab.yaml(5) knows, whether a file or a verb
+# made it; a reload with a bad, a half-written or a missing file changes nothing (M13); apply --confirm goes
+# back also when the switch dies meanwhile; diff's exit status; the examples of the manual are files that check accepts.
+#
+#   c1, c2  office 10 --[ vfabd ]-- every other kind of port and network
+. "$(dirname "$0")/../lib/scenario.sh"
+
+MAN=$ROOT/tools/vfab.yaml.5
+ns fab -6
+ns c1 -6
+ns c2
+
+# What is shown of all objects, without counters and what changes by itself.
+state()
+{
+	vfab config show >"$1.yaml"
+	{
+		vfab net ls -o json | jq -S 'sort_by(.name)'
+		vfab port ls -o json | jq -S 'sort_by(.name) | map(del(.rx, .tx, .forwarded, .local, .drops, .mac))'
+		vfab mac ls -o json | jq -S '[.[] | select(.kind == "static")] | sort_by(.mac, .vlan)'
+	} >"$1.json"
+}
+
+same_state()
+{
+	state "$2"
+	expect diff "$1.yaml" "$2.yaml"
+	expect diff "$1.json" "$2.json"
+}
+
+cat >"$T/all.yaml" <<EOF
+networks:
+  office: {mode: internal, vlan: 10, mtu: 1450, isolate: false, mac-ageing: 17s, macs: {"02:00:00:00:00:77": c1, "02:00:00:00:00:78": trunk}}
+  inner: {mode: host-only, vlan: 20, ipv4: 10.66.0.0/24, ipv6: "fd66::/64", gateway: 10.66.0.9, ifname: tohost, mtu: 1400}
+  apart: {mode: internal, isolate: true, mac-ageing: 0}
+  chosen: {mode: internal, vlan: 4000, vlan-auto: true}
+ports:
+  c1: {tap: eth0, netns: $c1, network: office, ipv4: 10.77.0.1/24, ipv6: "fd77::1/64", gateway: 10.77.0.2, mac: "02:00:00:00:00:01", mtu: 1300}
+  c2: {tap: eth0, netns: /run/netns/$c2, network: office, ipv4: 10.77.0.2/24, queues: 2, guard: mac, priority-tags: always}
+  limits: {tap: vt-limits, network: apart, isolated: true, rate: 12345678, storm: {broadcast: 0, multicast: 11, unknown: 12},
+           mac-limit: 0, mac-limit-action: drop, priority-tags: if-nonzero}
+  tunnel: {tap: vt-tunnel, vlan-mode: dot1q-tunnel, tag: 30}
+  trunk: {tap: vt-trunk, vlan-mode: trunk, trunks: [10, 20-29, 4094]}
+  none: {tap: vt-none, vlan-mode: trunk, trunks: []}
+  every: {tap: vt-every, vlan-mode: trunk}
+  native: {tap: vt-native, vlan-mode: native-untagged, tag: 10, trunks: "20-22,31"}
+  tagged: {tap: vt-tagged, vlan-mode: native-tagged, tag: 10}
+  access: {tap: vt-access, vlan-mode: access, tag: 3999}
+  later: {tap: eth0, netns: "$TAG-nobody", network: chosen}
+containers:
+  node: {run: "echo 'one: two' # \"three\"; exec sleep 5", nics: [{network: office, mac: "02:00:00:00:00:0a", ipv4: 10.77.0.9/24, gateway: 10.77.0.1, ifname: data}, {network: apart}]}
+  idle: {}
+workers: {cpus: [0], idle: poll}
+EOF
+
+# Is there a value for every key of the manual?
+awk '/^\.Sh (NETWORKS|PORTS|CONTAINERS|WORKERS)/ { on = 1; next } /^\.Sh/ { on = 0 }
+	on && /^\.It Cm [a-z0-9-]+ :/ { print $3 }' "$MAN" | sort -u >"$T/keys"
+expect test "$(wc -l <"$T/keys")" -ge 30
+while read -r key; do
+	grep -qE "[{ ,]$key:" "$T/all.yaml" || fail "no value for the key $key of the manual"
+done <"$T/keys"
+
+expect "$BUILD/vfab" check "$T/all.yaml"
+fabric <"$T/all.yaml"
+wait_for 5 ports_up c1 c2
+expect_status 0 vfab diff "$T/all.yaml"
+state "$T/one"
+while read -r key; do
+	grep -qE "[{ ,\"]$key\"?:" "$T/one.yaml" || fail "config show forgets the key $key"
+done <"$T/keys"
+
+# Saved over its own file and into another one; both are what runs, and what runs after a restart, twice.
+chmod 640 "$T/fabric.yaml"
+expect vfab config save "$T/saved.yaml"
+expect vfab config save
+expect_eq "mode of the file" "$(stat -c %a "$T/fabric.yaml")" 640
+expect cmp "$T/saved.yaml" "$T/fabric.yaml"
+expect_status 0 vfab diff "$T/saved.yaml"
+expect "$BUILD/vfab" check "$T/saved.yaml"
+restart()
+{
+	stop_fabric
+	cp "$T/fabric.yaml" "$T/kept.yaml"
+	fabric <"$T/kept.yaml"
+	wait_for 5 ports_up c1 c2
+}
+restart
+same_state "$T/one" "$T/two"
+expect_status 0 vfab diff "$T/all.yaml"
+expect vfab config save
+expect cmp "$T/saved.yaml" "$T/fabric.yaml"
+# So is it when the switch alone begins anew.
+allow_log '[Ss]witch'
+kill -9 "$(switch_pid)"
+wait_for 5 has_event restart
+wait_for 5 ports_up c1 c2
+same_state "$T/one" "$T/three"
+expect_status 0 vfab diff "$T/all.yaml"
+
+# The same by verbs: from nothing but the workers, every option.
+stop_fabric
+fabric <<<'workers: {cpus: [0]}'
+expect vfab net add office --mode internal --vlan 10 --mtu 1450 --mac-ageing 17s
+expect vfab net add inner --mode host-only --ipv4 10.66.0.0/24 --ipv6 fd66::/64 --gateway 10.66.0.9 --ifname tohost
+expect vfab net add apart --mode internal --isolate
+expect vfab port add c1 --net office --tap eth0 --netns "$c1" --ipv4 10.77.0.1/24 --gateway 10.77.0.2 --mac 02:00:00:00:00:01 --mtu 1300
+expect vfab port add c2 --net office --tap eth0 --netns "$c2" --ipv4 10.77.0.2/24 --queues 2 --guard mac --priority-tags always
+expect vfab port add limits --net apart --tap vt-limits --isolated --rate 10mbit --storm broadcast=10,multicast=11,unknown=12 \
+	--mac-limit 7 --mac-limit-action drop
+expect vfab port add native --tap vt-native --vlan-mode native-untagged --tag 10 --trunks 20,30-39
+expect vfab port add tunnel --tap vt-tunnel --vlan-mode dot1q-tunnel --tag 31
+expect vfab port set limits --storm broadcast=5 --mac-limit none --isolated=none
+expect vfab net set office --mac-ageing none
+expect vfab mac add office 02:00:00:00:00:99 c2
+start c1 sleep 600
+expect vfab attach "pid:$STARTED" --net apart --ifname eth7 --name attached
+# The id that the fabric gave is kept, though another network would get it by now.
+expect vfab net add before --mode internal
+expect vfab net add after --mode internal
+given=$(vfab net show after -o json | jq 'if type == "array" then .[0] else . end | .vlan')
+expect vfab net del before
+wait_for 5 ports_up c1 c2
+state "$T/one"
+expect vfab config save
+expect_status 0 vfab diff "$T/fabric.yaml"
+restart
+same_state "$T/one" "$T/two"
+expect_eq "the id that was given" "$(vfab net show after -o json | jq 'if type == "array" then .[0] else . end | .vlan')" "$given"
+expect run c1 ping -q -c 2 -i 0.05 -W 1 10.77.0.2
+
+# A link stays a link, and its file is replaced.
+mkdir "$T/elsewhere"
+ln -s "$T/elsewhere/real.yaml" "$T/linked.yaml"
+: >"$T/elsewhere/real.yaml"
+expect vfab config save "$T/linked.yaml"
+expect test -L "$T/linked.yaml"
+expect cmp "$T/fabric.yaml" "$T/elsewhere/real.yaml"
+expect_status 1 vfab config save "$T/none/file" 2>/dev/null
+expect_status 1 vfab config save "$T/elsewhere" 2>/dev/null
+expect_eq "what is left beside them" "$(find "$T/elsewhere" -type f | wc -l)" 1
+
+# M13: SIGHUP with a bad, a missing and a half-written file: one line with the position in the log, an event, and the
+# fabric as it was; not one ping is lost.
+state "$T/one"
+cp "$T/fabric.yaml" "$T/good.yaml"
+events_of()
+{
+	vfab events -o json | jq "[.[] | select(.kind == \"$1\")] | length"
+}
+has_events()
+{
+	[ "$(events_of "$1")" = "$2" ]
+}
+failed=0
+# reload_fails TEXT: with the file as it is
+reload_fails()
+{
+	kill -HUP "$FABRIC_PID"
+	failed=$((failed + 1))
+	wait_for 5 has_events reload_failed "$failed"
+	vfab events -o json | jq -e --arg text "$1" \
+		'[.[] | select(.kind == "reload_failed")] | last | (.object + ": " + .text) | contains($text)' >/dev/null ||
+		fail "not '$1' but: $(vfab events | tail -n 1)"
+}
+allow_log 'err: .*/fabric.yaml'
+start c1 ping -q -i 0.01 -W 1 10.77.0.2
+PINGS=$STARTED
+echo 'networks: {office: {mode: internal, vlna: 10}}' >"$T/fabric.yaml"
+reload_fails "fabric.yaml:1:37: networks.office"
+printf 'networks:\n  office: {mode: internal}\nports:\n  c1: {tap: eth0, network: ofice}\n' >"$T/fabric.yaml"
+reload_fails "fabric.yaml:4:"
+printf 'networks: {\0}' >"$T/fabric.yaml"
+reload_fails ""
+# What cannot be read never comes to the switch, whose events they are: the log alone tells of it.
+log_says()
+{
+	grep -qF "$1: the configuration stays as it is" "$LOG"
+}
+rm "$T/fabric.yaml"
+kill -HUP "$FABRIC_PID"
+wait_for 5 log_says "No such file or directory"
+mkdir "$T/fabric.yaml"
+kill -HUP "$FABRIC_PID"
+wait_for 5 log_says "is no regular file"
+rmdir "$T/fabric.yaml"
+# A map in braces is whole only at its end.
+cat >"$T/whole.yaml" <<EOF
+{networks: {office: {mode: internal, vlan: 10}, apart: {mode: internal}},
+ ports: {c1: {tap: eth0, netns: $c1, network: office}, c9: {tap: vt-nine, network: apart, trunks: [1, 2]}}}
+EOF
+size=$(stat -c %s "$T/whole.yaml")
+for part in 1 2 15 40 80 120 140 170 190 $((size - 4)) $((size - 3)); do
+	head -c "$part" "$T/whole.yaml" >"$T/fabric.yaml"
+	reload_fails ""
+done
+same_state "$T/one" "$T/two"
+kill -INT "$PINGS"
+wait_for 5 process_gone "$PINGS"
+expect grep -E ' 0% packet loss' "$T/background.log"
+expect_eq "lines of the log that tell of it" "$(grep -c "err: $T/fabric.yaml" "$LOG")" $((failed + 2))
+cp "$T/good.yaml" "$T/fabric.yaml"
+kill -HUP "$FABRIC_PID"
+wait_for 5 has_events reload 1
+same_state "$T/one" "$T/two"
+
+# diff: 0 the same, 1 a change, 65 bad, 1 no file; it changes nothing.
+grep -v '^  *#' "$T/good.yaml" | sed 's/mtu: 1300/mtu: 1301/' >"$T/other.yaml"
+refuse cmp -s "$T/good.yaml" "$T/other.yaml"
+expect_status 0 vfab diff "$T/good.yaml"
+expect_status 1 vfab diff "$T/other.yaml"
+echo 'ports: 7' >"$T/bad.yaml"
+expect_status 65 vfab diff "$T/bad.yaml" 2>/dev/null
+expect_status 1 vfab diff "$T/none.yaml" 2>/dev/null
+same_state "$T/one" "$T/two"
+
+# apply --confirm: back by itself, all of it; kept when confirmed; back also when the switch dies in between.
+allow_log confirm
+is_back()
+{
+	vfab config show | cmp -s - "$T/one.yaml"
+}
+expect vfab apply "$T/other.yaml" --confirm 1
+refuse is_back
+wait_for 4 is_back
+same_state "$T/one" "$T/two"
+expect has_event confirm_timeout
+expect vfab apply "$T/other.yaml" --confirm 2
+restarts=$(events_of restart)
+kill -9 "$(switch_pid)"
+wait_for 5 has_events restart $((restarts + 1))
+wait_for 8 is_back
+same_state "$T/one" "$T/two"
+expect vfab apply "$T/other.yaml" --confirm 30
+expect vfab config confirm
+expect_status 0 vfab diff "$T/other.yaml"
+expect_eq "MTU" "$(link_value c1 eth0 .mtu)" 1301
+expect_status 65 vfab apply "$T/other.yaml" --confirm soon 2>/dev/null
+
+# The manual's examples, and those beside it.
+awk -v dir="$T" '/^\.Sh/ { on = /EXAMPLES/ } on && /^\.Bd/ { n++; in_it = 1; next } /^\.Ed/ { in_it = 0 }
+	in_it { gsub(/\\&/, ""); gsub(/\\-/, "-"); print > dir "/example-" n ".yaml" }' "$MAN"
+expect test -s "$T/example-3.yaml"
+for example in "$T"/example-*.yaml "$ROOT"/examples/*.yaml; do
+	expect "$BUILD/vfab" check "$example"
+done
