@@ -75,7 +75,7 @@ expect_eq host "$(ask "port ls" '.[] | select(.name == "tohost") | [.kind, .netw
 	'["host","inner",null,"up"]'
 expect_eq waiting "$(ask "port ls" '.[] | select(.name == "wt") | [.state, .rx.frames, .netns]')" "[\"waiting\",0,\"$TAG-nobody\"]"
 expect_eq networks "$(ask "net ls" '[.[] | [.name, .mode, .ipv4, .ipv6, .gateway]] | sort')" \
-	'[["inner","host-only","10.66.0.0/24",null,"10.66.0.1"],["office","internal",null,null,null],["store","internal",null,"fd66::/64",null]]'
+	'[["inner","host-only","10.66.0.0/24",null,"10.66.0.1"],["office","internal",null,null,null],["store","internal",null,"fd66::/64","fd66::1"]]'
 expect_eq "ids that the fabric gave" "$(ask "net ls" '[.[] | select(.name != "office") | .vlan] | sort')" '[4093,4094]'
 expect_eq members "$(ask "net ls" '.[] | select(.name == "office") | .ports | sort')" '["c1","c2","i1","i2"]'
 expect_eq "addresses by kind" "$(ask "mac ls" 'group_by(.kind) | map([.[0].kind, length])')" '[["learned",2],["local",1],["static",1]]'
