@@ -385,17 +385,21 @@ wait_for 5 has_its_descriptors
 echo "memory: $before, then $(memory) kB"
 [ "$SLOW" != 1 ] || expect test $(($(memory) - before)) -lt 4096
 
-# There is room for all sixteen again; and while they have nothing to show, the switch rests.
-for _ in {1..16}; do
-	start fab "$BUILD/vfab" -s "$SOCKET" trace
-done
-is_full()
-{
-	! timeout 2 "$BUILD/vfab" -s "$SOCKET" trace --port c1 2>"$T/said" && grep -q 'too many' "$T/said"
-}
-wait_for 5 is_full
+# There is room for all sixteen again, and for no other; and while they have nothing to show, the switch rests.
 PID=$pid traced <<'PY'
 from tracing import *
+
+c1, c2 = stations("c1", "c2")
+traces = [Trace() for _ in range(16)]
+waiting = list(traces)
+while waiting:
+    c1.send(udp(c2.mac, c1.mac, 7))
+    waiting = [trace for trace in waiting if not trace.line(0.01)]
+more = subprocess.run(VFAB + ["trace"], capture_output=True, text=True, timeout=10 * SLOW)
+expect((more.returncode, more.stderr), (1, "vfab: too many traces and captures: 16\n"), "one more is refused")
+for trace in traces:
+    while trace.line(0.05):
+        pass
 
 
 def cpu_ns():
@@ -408,4 +412,6 @@ time.sleep(0.5)
 used = (cpu_ns() - before) / 0.5e9
 print(f"{used:.2%} of a CPU")
 expect(used < 0.02 * SLOW, True, "an idle switch with sixteen traces takes no CPU")
+for trace in traces:
+    trace.end()
 PY
