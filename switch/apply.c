@@ -396,9 +396,10 @@ static int prepare_limits(struct attempt *a)
 static void undo_limits(struct attempt *a)
 {
 	for (size_t i = 0; i < a->n_limits; i++) {
-		struct police *police = a->limits[i].port->police;
+		struct port *p = a->limits[i].port;
+		struct police *police = p->police;
 
-		a->limits[i].port->police = a->limits[i].other;
+		p->police = a->limits[i].other;
 		a->limits[i].other = police;
 	}
 }

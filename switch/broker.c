@@ -29,6 +29,7 @@
  */
 #include "switch/broker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -123,6 +124,7 @@ static int send_message(int sock, const void *bytes, size_t size, const int *fds
 		m.msg_control = control;
 		m.msg_controllen = CMSG_SPACE(sizeof(int) * n);
 		c = CMSG_FIRSTHDR(&m);
+		assert(c); /* control has room for one */
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(sizeof(int) * n);
@@ -380,7 +382,7 @@ static void on_request(void *arg, uint32_t events)
 			   .msg_iovlen = 1,
 			   .msg_control = control,
 			   .msg_controllen = sizeof(control)};
-	int fds[REQUEST_FDS];
+	int fds[REQUEST_FDS] = {-1};
 	unsigned n_fds, i;
 	ssize_t n;
 

@@ -448,7 +448,7 @@ static int look_once(const struct tap_home *h, struct tap_device *d, int ns_fd)
 
 int tap_device_look(const struct tap_home *h, struct tap_device *d)
 {
-	int err = -EAGAIN, ns_fd, i;
+	int err = -EAGAIN, ns_fd = -1, i;
 
 	/* Between the question for its name and the one for the link of that name it may be renamed or moved. */
 	for (i = 0; i < LOOKS && err == -EAGAIN; i++) {

@@ -29,6 +29,7 @@
  */
 #include "switch/broker_taps.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -622,6 +623,7 @@ void taps_open(struct taps *t, const struct tap_spec *spec, struct tap_answer *a
 		return;
 	}
 	k = find(t, spec->port);
+	assert(k); /* reused or added */
 	if (!is_open(k))
 		start_timer(t, RETRY_MIN_MS);
 	k->is_claimed = true;

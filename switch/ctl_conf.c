@@ -385,7 +385,15 @@ void ctl_reload(struct daemon *d, const char *text, size_t bytes)
 	struct conf *to;
 	int rc;
 
-	rc = build(d, conf_create(), (struct text){text, bytes}, CONF_ADD, &to, &err);
+	/* A file that is being written looks so for a moment, and would take everything away. */
+	if (bytes == 0) {
+		err = (struct conf_error){.line = 1, .column = 1};
+		snprintf(err.text, sizeof(err.text),
+			 "the file is empty: \"{}\" would say nothing at all");
+		rc = -EINVAL;
+	} else {
+		rc = build(d, conf_create(), (struct text){text, bytes}, CONF_ADD, &to, &err);
+	}
 	if (rc == 0)
 		rc = apply_to_stay(d, to, "a reload settles what waited to be confirmed", &plan,
 				   &err);

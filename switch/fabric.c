@@ -8,6 +8,7 @@
  */
 #include "switch/fabric.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,6 +190,7 @@ static int fill_rxq(struct fabric *fab)
 {
 	unsigned total = 0;
 
+	assert(fab->n_workers > 0);
 	for (unsigned slot = 0; slot < fab->n_slots; slot++)
 		total += fab->port[slot].port ? fab->port[slot].port->queues : 0;
 	for (unsigned w = 0; w < fab->n_workers; w++) {

@@ -152,13 +152,14 @@ static json_t *show_vlan(const struct daemon *d, const struct row *row)
 {
 	const struct fabric_port *f = fabric_port_of(d, row->port);
 	enum vlan_mode mode = VLAN_ACCESS;
-	uint16_t tag = row->host ? row->host->vlan : row->conf->tag;
+	uint16_t tag = row->host ? row->host->vlan : 0;
 
 	if (f) {
 		mode = f->vlan.mode;
 		tag = f->vlan.tag;
 	} else if (row->conf) {
 		mode = (enum vlan_mode)row->conf->vlan_mode;
+		tag = row->conf->tag;
 	}
 	return json_pack("{s:s,s:o,s:o}", "mode", vlan_mode_word(mode), "tag",
 			 tag ? json_integer(tag) : json_null(), "trunks",
@@ -227,7 +228,7 @@ static json_t *show_port(const struct daemon *d, const struct row *row)
 
 	obj = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:s,s:o}", "name", row->name, "kind",
 			row->host ? "host" : "tap", "network",
-			row->host ? json_string(row->host->name) : text_or_null(c->network), "vlan",
+			c ? text_or_null(c->network) : json_string(row->host->name), "vlan",
 			show_vlan(d, row), "netns", c ? text_or_null(c->netns) : json_null(), "mac",
 			show_mac_of(row->port), "ifname", show_ifname(row), "socket", json_null());
 	if (!obj)

@@ -262,7 +262,7 @@ static int take_options(int argc, const char **words, int *rc)
 int main(int argc, char **argv)
 {
 	const char **words;
-	int i, rc;
+	int i, rc = 0;
 
 	/* A copy, because arguments are sorted in place. */
 	words = calloc((size_t)argc + 1, sizeof(*words));

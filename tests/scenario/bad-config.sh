@@ -129,7 +129,7 @@ for odd in "$T/nowhere.yaml" "$T" /dev/full; do
 	expect_eq "lines about $odd" "$(wc -l <"$T/stderr")" 1
 done
 
-# Reload of a half-written, a bad and a missing file: the old fabric stands, the log and the events say why.
+# Reload of a half-written, a bad, an empty and a missing file: the old fabric stands, the log and the events say why.
 allow_log 'fabric.yaml|reload'
 complaints()
 {
@@ -145,6 +145,10 @@ for file in half-written unknown-key nul long-line; do
 	kill -HUP "$FABRIC_PID"
 	wait_for 3 complains "$before"
 done
+before=$(complaints)
+: >"$T/fabric.yaml" # as it is for a moment while an editor writes it
+kill -HUP "$FABRIC_PID"
+wait_for 3 complains "$before"
 before=$(complaints)
 rm "$T/fabric.yaml"
 kill -HUP "$FABRIC_PID"
