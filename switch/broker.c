@@ -239,7 +239,6 @@ static void keep_text(struct broker *b, int *fd, struct broker_reply *r)
 	}
 	close_fd(&b->text_fd);
 	b->text_fd = *fd;
-	b->text_name = "the configuration that was applied last";
 	*fd = -1;
 	end_reload(b);
 }

@@ -170,14 +170,14 @@ refused()
 	local words=$1
 	shift
 
-	expect_status 1 vfab port add "$@" 2>"$T/err"
+	expect_status 65 vfab port add "$@" 2>"$T/err"
 	expect grep -qF "$words" "$T/err"
 }
 refused "longer than 63 characters" "${long_port}p" --net office --tap eth0
 refused "longer than 15 characters" b --net office --tap "${long_if}i"
 refused "longer than 107 characters" b --net office --tap eth0 --netns "${long_ns}n"
 for name in "a b" "a/b" "" "-x" ".x" $'a\nb' "ä"; do
-	expect_status 1 vfab port add --net office --tap eth0 -- "$name" 2>"$T/err"
+	expect_status 65 vfab port add --net office --tap eth0 -- "$name" 2>"$T/err"
 	expect_eq "lines that refuse it" "$(wc -l <"$T/err")" 1
 done
 # Two host-only networks whose devices would have one name after 15 characters.
