@@ -199,7 +199,8 @@ done
 same_state "$T/one" "$T/two"
 kill -INT "$PINGS"
 wait_for 5 process_gone "$PINGS"
-expect grep -E ' 0% packet loss' "$T/background.log"
+# One may be on its way at the end.
+expect awk '/packets transmitted/ { exit !($1 - $4 <= 1) }' "$T/background.log"
 expect_eq "lines of the log that tell of it" "$(grep -c "err: $T/fabric.yaml" "$LOG")" $((failed + 2))
 cp "$T/good.yaml" "$T/fabric.yaml"
 kill -HUP "$FABRIC_PID"
