@@ -5,6 +5,7 @@
  *        .-> poll each hot queue: rx, forward, rx_done
  *        |     a queue that gave nothing for IDLE_NS is armed; when that finds nothing either it is cold
  *        |   ask epoll about cold queues, from time to time
+ *        |   a turn that found nothing lets others run; when somebody did, no queue stays hot for long
  *        '---+ no queue is hot: offline for RCU, sleep in epoll
  *
  * A new fabric is seen by its address at the top of a turn; the queues are then listed anew.  The
@@ -30,8 +31,9 @@
 #include "switch/base/rcu.h"
 
 enum {
-	IDLE_NS = 50000, /* a queue is polled this long after its last frame */
-	LOOK_TURNS = 16, /* turns between two looks at the cold queues */
+	IDLE_NS = 50000,  /* a queue is polled this long after its last frame */
+	LOOK_TURNS = 16,  /* turns between two looks at the cold queues */
+	ASIDE_NS = 10000, /* a yield that took longer let somebody else run */
 	EVENTS = 64,
 	HOT_MAX = SLOT_MAX * PORT_QUEUES_MAX,
 	SEAT_NS = 100000000, /* how often a worker thinks about its CPU */
@@ -66,6 +68,8 @@ struct worker {
 	struct forwarder *fwd;
 	struct hot *hot; /* room for every queue; untouched pages cost nothing */
 	unsigned n_hot;
+	bool has_worked; /* a queue gave frames this turn */
+	bool is_crowded; /* somebody else waited for this CPU, and no frame came since */
 	struct seat seat;
 };
 
@@ -123,21 +127,38 @@ static bool poll_queue(struct worker *w, struct hot *h)
 		if (p->ops->rx_done)
 			p->ops->rx_done(p, h->queue);
 		h->last_ns = fwd->now_ns;
+		w->has_worked = true;
+		w->is_crowded = false;
 		return true;
 	}
-	if (w->fab->idle_poll || fwd->now_ns - h->last_ns < IDLE_NS)
+	if (w->fab->idle_poll || (!w->is_crowded && fwd->now_ns - h->last_ns < IDLE_NS))
 		return true;
 	return p->ops->arm && !p->ops->arm(p, h->queue);
+}
+
+/*
+ * Polling must not be at the cost of who would make the next frame: the guests, on few CPUs.  When one of them
+ * waited for ours, the queues go to epoll at once, and a frame wakes us with the priority of a sleeper.
+ */
+static void step_aside(struct worker *w)
+{
+	uint64_t start_ns = clock_ns();
+
+	sched_yield();
+	w->is_crowded = clock_ns() - start_ns > ASIDE_NS;
 }
 
 static void poll_hot(struct worker *w)
 {
 	unsigned kept = 0;
 
+	w->has_worked = false;
 	for (unsigned i = 0; i < w->n_hot; i++)
 		if (poll_queue(w, &w->hot[i]))
 			w->hot[kept++] = w->hot[i];
 	w->n_hot = kept;
+	if (kept > 0 && !w->has_worked && !w->fab->idle_poll)
+		step_aside(w);
 }
 
 /* The queue that an event names, if this fabric still gives it to us. */
