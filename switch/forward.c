@@ -98,7 +98,7 @@ INLINE bool is_own_mac(fdb_key key)
 }
 
 /* Group destinations that the switch keeps to itself: IEEE 802.1Q table 8-1, and our loop probe. */
-static enum drop admit_group(struct pass *p, struct frame *f)
+static __attribute__((noinline)) enum drop admit_group(struct pass *p, struct frame *f)
 {
 	static const uint8_t reserved[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
 	struct forwarder *w = p->w;
@@ -122,7 +122,8 @@ static enum drop admit_group(struct pass *p, struct frame *f)
 }
 
 /* What some ports ask of a source, and of the rate at which frames come. */
-static enum drop admit_limits(const struct pass *p, const struct frame *f, struct recorder *rec)
+static __attribute__((noinline)) enum drop admit_limits(const struct pass *p, const struct frame *f,
+							struct recorder *rec)
 {
 	if (p->is_capped && !rate_take(&p->in->port->loop_cap, 1, p->w->now_ns)) {
 		note(rec, f, STAGE_POLICE, "this port is in a loop: over the cap");
@@ -241,7 +242,8 @@ INLINE bool is_apart(const struct pass *p, const struct fabric_port *out, uint16
 
 /* The addresses of the host on a host-only network: only they are reached (IPv6: its link-local one too, RFC 4862 5.3,
  * and the solicited-node groups of both, RFC 4291 2.7.1). */
-static bool is_for_host(const struct fabric_port *host, const struct frame *f)
+static __attribute__((noinline)) bool is_for_host(const struct fabric_port *host,
+						  const struct frame *f)
 {
 	const uint8_t *s = f->snap, *mac = host->mac.b, *six;
 	uint8_t local[8] = {mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
@@ -277,7 +279,7 @@ INLINE void append(struct forwarder *w, uint16_t slot, unsigned i)
 }
 
 /* Limits on what is copied to everybody. */
-static enum drop police_flood(struct pass *p, const struct frame *f)
+static __attribute__((noinline)) enum drop police_flood(struct pass *p, const struct frame *f)
 {
 	struct police *police = p->in->police;
 
@@ -294,7 +296,7 @@ static enum drop police_flood(struct pass *p, const struct frame *f)
 }
 
 /* A copy for each port that carries the VLAN, but for the one it came in by. */
-static enum drop flood(struct pass *p, unsigned i, struct recorder *rec)
+static __attribute__((noinline)) enum drop flood(struct pass *p, unsigned i, struct recorder *rec)
 {
 	struct frame *f = &p->w->vec.f[i];
 	uint16_t vid = f->tci & TCI_VID;
@@ -383,7 +385,8 @@ INLINE enum drop police_output(const struct pass *p, const struct fabric_port *o
 }
 
 /* A frame that its only output refused is dropped; a copy among others waits for stage 4. */
-static void refuse(struct pass *p, const struct tx_frame *t, uint16_t slot)
+static __attribute__((noinline, cold)) void refuse(struct pass *p, const struct tx_frame *t,
+						   uint16_t slot)
 {
 	struct vec *v = &p->w->vec;
 	unsigned i = (unsigned)(t->f - v->f);
@@ -401,7 +404,8 @@ static void refuse(struct pass *p, const struct tx_frame *t, uint16_t slot)
 }
 
 /* Frames that tx refused or segmented: the totals said otherwise. */
-static void settle_tx(struct pass *p, unsigned n, uint16_t slot, uint64_t *frames, uint64_t *bytes)
+static __attribute__((noinline)) void settle_tx(struct pass *p, unsigned n, uint16_t slot,
+						uint64_t *frames, uint64_t *bytes)
 {
 	const struct tx_frame *tx = p->w->tx;
 
@@ -460,7 +464,7 @@ INLINE void send_list(struct pass *p, uint16_t slot, struct recorder *rec)
 }
 
 /* Copies that failed: lost where others took the frame, else the reason why it was dropped. */
-static void settle_late(struct pass *p)
+static __attribute__((noinline)) void settle_late(struct pass *p)
 {
 	struct vec *v = &p->w->vec;
 
@@ -476,7 +480,7 @@ static void settle_late(struct pass *p)
 }
 
 /* Stage 4, where not every frame of the vector was simply forwarded: returns how many were. */
-static unsigned account_odd(struct pass *p)
+static __attribute__((noinline)) unsigned account_odd(struct pass *p)
 {
 	const struct vec *v = &p->w->vec;
 	struct port_counters *c = &p->in->port->counters[p->w->worker];
