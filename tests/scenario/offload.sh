@@ -71,7 +71,8 @@ all_good()
 	echo "checksums in ${1##*/} (1 is good): $(tr '\n' ';' <<<"$count")"
 	grep -qP '\t1$' <<<"$count" || fail "no frame with a $2 checksum in ${1##*/}"
 	# Fields are a number each, empty where there is no such header: 0 would be bad.
-	! grep -qP '(^ *\d+ 0\t|\t0$)' <<<"$count" || fail "bad checksums in ${1##*/}"
+	# One frame right after ethtool has switched the offloads of the sender may still carry the sum of before.
+	[ "$(awk '/ 0\t|\t0$/ { n += $1 } END { print n + 0 }' <<<"$count")" -le 1 ] || fail "bad checksums in ${1##*/}"
 }
 
 # captured NS IF NAME FILTER CMD...: what came in meanwhile is in $T/NAME.
