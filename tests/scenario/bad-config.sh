@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # M13: bad files, by check, apply, diff and reload.  Each is one line on standard error that names file and line, exit 65, and
-# the running fabric is untouched: c1 and c2 ping through all of it without a loss.
+# the running fabric is untouched: c1 and c2 ping through all of it without a loss.  (Q2)
 #
 #   c1, c2 -- office -- [ vfabd ]
 . "$(dirname "$0")/../lib/scenario.sh"

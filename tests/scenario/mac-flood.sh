@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # R01: one port sends from as many addresses as it can.  The table stays within its limits, each port within its own, nobody's
-# entry goes, and what others send to each other is not flooded.  SOAK=1 sends a million.
+# entry goes, and what others send to each other is not flooded.  (Q4 for the table.)  SOAK=1 sends a million.
 #
 #   evil (mac-limit default 4096) --.
 #   evil2 .. evil17 ----------------+-- office, VLAN 10 -- [ vfabd ] -- v1, v2, sink
@@ -44,6 +44,7 @@ for i, evil in enumerate(evils):
         expect(learned()["evil"], 4096, "addresses learned of evil")
     sink.drain()
 
+print(f"soak: {FLOOD} addresses from one port, 4500 from each of 16")
 count = learned()
 expect(max(count.values()), 4096, "the most of any port")
 expect(sum(count.values()) <= 65536, True, f"{sum(count.values())} addresses in all")

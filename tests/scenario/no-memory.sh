@@ -226,5 +226,6 @@ for first in points:
         # 127: the loader of programs; of two lines one is the C library's, where libseccomp frees twice.
         if status not in (1, 65, 127) or not 1 <= len(lines) <= 2:
             sys.exit(f"FAIL: allocation {first} of {total}: status {status}, says {lines}")
+print(f"soak: {2 * len(points)} starts, and every verb, with allocations that fail")
 print(f"ok: {2 * len(points)} starts at {total} allocations, {refused} refused")
 PY

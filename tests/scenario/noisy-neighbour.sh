@@ -91,6 +91,6 @@ beside "a flood and churn"
 wait "$churning" || fail "a configuration was refused"
 frames=$(($(port_value e1 .rx.frames) - before))
 end_process "$flooding"
-echo "the flood: $frames frames"
+echo "soak: $frames frames of a flood, p99 $p99 us beside it, $rest_p99 us at rest"
 expect test "$frames" -gt 100000
 expect_eq "drops of the victims" "$(($(port_value v1 .drops) + $(port_value v2 .drops)))" 0

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # H11 and the short form of H01: the switch process is killed under traffic.  The broker starts it again with the same tap
-# descriptors, configuration, MAC table and events; frames pass again within 200 ms, and `vfab events` says so.
+# descriptors, configuration, MAC table and events; frames pass again within 200 ms, and `vfab events` says so.  (Q3, Q5)
 #
 #   c1 --.
 #         +-- office, VLAN 10 -- [ switch | broker ]

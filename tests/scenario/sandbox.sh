@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# S01: what the switch process may: nothing.  Read from /proc while it forwards.
+# S01, and with syscalls.sh Q7: what the switch process may: nothing.  Read from /proc while it forwards.
 #
 #   c1, c2 -- office -- [ switch: no capabilities, empty root, seccomp | broker ]
 . "$(dirname "$0")/../lib/scenario.sh"

@@ -25,6 +25,7 @@ length=3
 [ -z "${SOAK:-}" ] || length=30
 refuse run c1 ping -q -w $length -i 0.01 10.77.0.2
 kill -CONT "$switch"
+echo "soak: stopped for $length s"
 
 expect run c1 ping -q -c 50 -i 0.01 -W 1 10.77.0.2
 expect_eq "the process that switches" "$(switch_pid)" "$switch"

@@ -65,6 +65,8 @@ expect kill -0 "$broker"
 kill -STOP "$(switch_pid)"
 stop_fabric
 
+echo "soak: $count deaths of the switch"
+
 # What the next switch finds in its tables is nonsense.  The old one is stopped, lest it find it first; each is the first
 # that a vfabd loses, for after a second crash tables are empty.
 scribble()

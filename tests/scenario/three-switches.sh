@@ -237,5 +237,6 @@ for turn in range(int(os.environ["TURNS"])):
         sys.exit(f"FAIL: turn {turn}: {kind} from {name}: {SWITCHES[which]} and vfabd differ")
 for difference in DIFFERENCES:
     expect(difference in seen, True, f"{difference[0]}: {difference[1]} differs: {DIFFERENCES[difference]}")
+print(f"soak: {sum(sent.values())} frames through three switches")
 expect(sum(sent.values()) >= 5000, True, f"{sum(sent.values())} frames of {len(sent)} kinds, the same bytes at the same stations")
 PY

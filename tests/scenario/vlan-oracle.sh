@@ -141,5 +141,6 @@ for turn in range(int(os.environ["TURNS"])):
         sent = next(f for f in frames if f[-4:] == culprit)
         sys.exit(f"FAIL: turn {turn}: {name} sends {show(sent)}; at {n} vfabd alone gives {show(only_a)}, "
                  f"Open vSwitch alone {show(only_b)}")
+print(f"soak: {total} frames beside Open vSwitch")
 print(f"ok: {total} frames, the same bytes at the same ports")
 PY
