@@ -116,6 +116,11 @@ has_no_tap()
 	[ -z "$(taps_of "$1")" ]
 }
 wait_for 2 has_no_tap "$c1"
+is_silent()
+{
+	! vfab version >/dev/null 2>&1
+}
+wait_for 5 is_silent # the last descriptor of its socket goes with the process
 FABRIC_PID=
 fabric <"$T/before.yaml"
 wait_for 2 run c1 ping -q -c 1 -W 1 10.77.0.2
