@@ -118,7 +118,7 @@ has_no_tap()
 wait_for 2 has_no_tap "$c1"
 is_silent()
 {
-	! vfab version >/dev/null 2>&1
+	! vfab port ls >/dev/null 2>&1
 }
 wait_for 5 is_silent # the last descriptor of its socket goes with the process
 FABRIC_PID=
