@@ -334,7 +334,8 @@ now=$(vfab port ls -o json | jq '[.[] | .rx.frames] | add')
 read -r written _ _ lost _ <"$T/slow.said"
 echo "written $written, lost $lost"
 expect test "$lost" -gt 10000
-expect_eq "written and lost" $((written + lost)) $((now - was))
+# A reader that is still stuck 500 ms after the end takes the last counts with it: never more than there were.
+expect test $((written + lost)) -le $((now - was))
 expect_eq "frames in the file" "$(shark "$T/slow.pcapng" eth frame.number | wc -l)" "$written"
 
 # Nor does TCP slow down: in one of some rounds, each beside one without a capture, it keeps 95 %.
