@@ -80,7 +80,8 @@ struct broker {
 	bool is_blocked;	   /* notice_fd had no room and is watched */
 	bool was_ready;		   /* some switch was, ever */
 	bool is_stopping, stop_due, is_reloading;
-	int reload_fd; /* text of a NOTICE_RELOAD that is due; -1: none */
+	int reload_fd;			/* text of a NOTICE_RELOAD that is due; -1: none */
+	char reload_why[TAP_TEXT_SIZE]; /* why one that is due has no text; "": none is */
 
 	unsigned crashes; /* in a row, each soon after the last */
 	uint64_t restarts, died_ms;
@@ -141,11 +142,30 @@ static int send_tap(const struct tap_answer *a, const int *fds, void *arg)
 	return send_message(b->notice_fd, &n, sizeof(n), fds, a->n_fds);
 }
 
-static int send_plain(struct broker *b, enum broker_notice_kind kind, const int *fd)
+static int send_stop(struct broker *b)
 {
-	struct broker_notice n = {.kind = kind};
+	struct broker_notice n = {.kind = NOTICE_STOP};
 
-	return send_message(b->notice_fd, &n, sizeof(n), fd, fd ? 1 : 0);
+	return send_message(b->notice_fd, &n, sizeof(n), NULL, 0);
+}
+
+static bool is_reload_due(const struct broker *b)
+{
+	return b->reload_fd >= 0 || b->reload_why[0];
+}
+
+static int send_reload(struct broker *b)
+{
+	struct broker_notice n = {.kind = NOTICE_RELOAD};
+
+	memcpy(n.tap.text, b->reload_why, sizeof(n.tap.text));
+	return send_message(b->notice_fd, &n, sizeof(n), &b->reload_fd, b->reload_fd >= 0);
+}
+
+static void forget_reload(struct broker *b)
+{
+	close_fd(&b->reload_fd);
+	b->reload_why[0] = '\0';
 }
 
 /* Sends what is due, in the order in which it matters. */
@@ -154,17 +174,17 @@ static int send_due(struct broker *b)
 	int err;
 
 	if (b->stop_due) {
-		err = send_plain(b, NOTICE_STOP, NULL);
+		err = send_stop(b);
 		if (err)
 			return err;
 		b->stop_due = false;
 	}
 	err = taps_tell(b->taps, send_tap, b);
-	if (err || b->reload_fd < 0)
+	if (err || !is_reload_due(b))
 		return err;
-	err = send_plain(b, NOTICE_RELOAD, &b->reload_fd);
+	err = send_reload(b);
 	if (!err)
-		close_fd(&b->reload_fd);
+		forget_reload(b);
 	return err;
 }
 
@@ -510,7 +530,7 @@ static void forget_switch(struct broker *b)
 	b->is_blocked = false;
 	close_fd(&b->request_fd);
 	close_fd(&b->notice_fd);
-	close_fd(&b->reload_fd);
+	forget_reload(b);
 	loop_cancel(b->loop, b->kill_timer);
 	b->kill_timer = 0;
 	b->pid = 0;
@@ -580,16 +600,18 @@ static void reload(struct broker *b)
 		log_warn("SIGHUP: vfabd was started without -c");
 		return;
 	}
+	forget_reload(b); /* an earlier one that is still due */
 	fd = conf_file_read(path, false);
 	if (fd < 0) {
-		log_err("%s: %s: the configuration stays as it is", path,
-			fd == -ESPIPE  ? "is no regular file"
-			: fd == -EFBIG ? "is longer than 4 MiB"
-				       : strerror(-fd));
-		return;
+		snprintf(b->reload_why, sizeof(b->reload_why),
+			 "%s: the configuration stays as it is",
+			 fd == -ESPIPE	? "is no regular file"
+			 : fd == -EFBIG ? "is longer than 4 MiB"
+					: strerror(-fd));
+		log_err("%s: %s", path, b->reload_why);
+	} else {
+		b->reload_fd = fd;
 	}
-	close_fd(&b->reload_fd);
-	b->reload_fd = fd;
 	snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 		 clock_ns() / 1000);
 	tell_systemd(message);

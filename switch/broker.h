@@ -45,8 +45,8 @@ enum broker_op {
 
 enum broker_notice_kind {
 	NOTICE_TAP = 1, /* a tap changed: struct tap_answer, descriptors when it came */
-	NOTICE_RELOAD,	/* SIGHUP: memfd with the text of the -c file */
-	NOTICE_STOP,	/* SIGTERM: close and exit 0 */
+	NOTICE_RELOAD, /* SIGHUP: memfd with the text of the -c file, or none and tap.text says why */
+	NOTICE_STOP,   /* SIGTERM: close and exit 0 */
 };
 
 enum { TAP_TEXT_SIZE = 192 };
@@ -99,7 +99,7 @@ struct broker_reply {
 struct broker_notice {
 	uint32_t kind; /* enum broker_notice_kind */
 	uint32_t reserved;
-	struct tap_answer tap;
+	struct tap_answer tap; /* NOTICE_TAP */
 };
 
 struct broker_options {

@@ -108,11 +108,19 @@ static void on_tick(void *arg, uint32_t events)
 	loop_after(r->d.loop, TICK_MS, on_tick, r);
 }
 
-static void on_reload(struct run *r, int fd)
+/* fd: the text of the file; below 0 when the broker could not read it and has logged why. */
+static void on_reload(struct run *r, int fd, const char *why)
 {
+	const char *name = r->d.conf_name ? r->d.conf_name : "configuration";
 	size_t bytes;
-	char *text = read_text(fd, &bytes);
+	char *text;
 
+	if (fd < 0) {
+		state_event(r->d.state, "reload_failed", "", "%s: %s", name, why);
+		broker_ready();
+		return;
+	}
+	text = read_text(fd, &bytes);
 	if (text)
 		ctl_reload(&r->d, text, bytes);
 	else
@@ -135,8 +143,8 @@ static void on_notice(void *arg, uint32_t events)
 			apply_tap_notice(&r->d, &n.tap, fds, n_fds);
 			continue;
 		}
-		if (n.kind == NOTICE_RELOAD && n_fds > 0)
-			on_reload(r, fds[0]);
+		if (n.kind == NOTICE_RELOAD)
+			on_reload(r, n_fds > 0 ? fds[0] : -1, n.tap.text);
 		else if (n.kind == NOTICE_STOP)
 			loop_stop(r->d.loop);
 		while (n_fds > 0)

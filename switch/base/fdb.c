@@ -29,7 +29,6 @@
 #include <string.h>
 
 enum {
-	CHUNK = 32, /* buckets for which control keeps the lock */
 	FIRST_FILL =
 		2, /* entries up to which the first bucket is taken without a look at the second */
 	VID_LAST = 4094,
@@ -299,22 +298,23 @@ static struct fdb_entry entry_of(fdb_key key, uint64_t value)
 
 typedef bool (*is_condemned)(struct place p, void *arg);
 
-/* Erases what is condemned; the lock is let go every few buckets. */
+/* Erases what is condemned.  It is looked for without the lock, so that learning seldom finds the lock taken, and asked
+ * again under it. */
 static uint32_t sweep(struct fdb *fdb, is_condemned ask, void *arg)
 {
-	struct place p;
 	uint32_t n = 0;
 
 	for (unsigned i = 0; i < FDB_BUCKETS * FDB_WAYS; i++) {
-		if (i % (CHUNK * FDB_WAYS) == 0)
-			lock(fdb);
-		p = (struct place){&fdb->table->bucket[i / FDB_WAYS], i % FDB_WAYS};
+		struct place p = {&fdb->table->bucket[i / FDB_WAYS], i % FDB_WAYS};
+
+		if (key_at(p) == 0 || !ask(p, arg))
+			continue;
+		lock(fdb);
 		if (key_at(p) != 0 && ask(p, arg)) {
 			erase(fdb, p);
 			n++;
 		}
-		if ((i + 1) % (CHUNK * FDB_WAYS) == 0)
-			unlock(fdb);
+		unlock(fdb);
 	}
 	return n;
 }

@@ -186,7 +186,7 @@ static inline void fdb_prefetch(const struct fdb *fdb, uint64_t hash)
 	__builtin_prefetch(&fdb->table->bucket[fdb_first(hash)]);
 }
 
-/* Control; never called with the lock held.  Each takes the lock for a few buckets at a time. */
+/* Control; never called with the lock held.  Each takes the lock for one entry at a time. */
 int fdb_add_static(struct fdb *fdb, fdb_key key, uint16_t slot, uint16_t flags); /* 0, -ENOSPC */
 int fdb_del(struct fdb *fdb, fdb_key key);					 /* 0, -ENOENT */
 /* Removes learned entries for which match says so; returns how many. */

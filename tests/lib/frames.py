@@ -222,8 +222,13 @@ def expect(got, want, what):
 
 
 def learn(*known):
-    """Makes the switch know where stations are: each sends one frame to nobody in particular."""
+    """Makes the switch know where stations are: each sends one frame to nobody in particular, and another one when the
+    table was in another worker's hands just then."""
     for station in known:
         send_settled(station, [eth(BROADCAST, station.mac, b"here")])
+    macs = {entry["mac"] for entry in ctl("mac.ls")}
+    for station in known:
+        if station.mac not in macs:
+            send_settled(station, [eth(BROADCAST, station.mac, b"here")])
     for station in known:
         station.drain()
