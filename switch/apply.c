@@ -15,6 +15,7 @@
  */
 #include "switch/apply.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -397,8 +398,10 @@ static void undo_limits(struct attempt *a)
 {
 	for (size_t i = 0; i < a->n_limits; i++) {
 		struct port *p = a->limits[i].port;
-		struct police *police = p->police;
+		struct police *police;
 
+		assert(p);
+		police = p->police;
 		p->police = a->limits[i].other;
 		a->limits[i].other = police;
 	}

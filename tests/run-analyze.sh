@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make analyze: gcc -fanalyzer, cppcheck and clang-tidy over the whole tree.  A finding is an error; what is silenced is
-# silenced here or in .clang-tidy, with its reason.  A tool that is missing is said and skipped.
+# silenced here, in .clang-tidy or at the line, with its reason.  A tool that is missing is said and skipped.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 

@@ -17,6 +17,8 @@
 #   port_value PORT FILTER   a jq filter on one object of `vfab port ls`
 #   link_value NS IF FILTER  a jq filter on what `ip link` says of an interface there
 #   ports_up [PORT...]       every port, or those named, is up
+#   pings_lost FILE MOST     the summary of ping in FILE tells of answers, and of at most so many that did not come; a ping that was
+#                            stopped by a signal may have one on its way
 #   switch_pid               the process that switches; FABRIC_PID is the broker
 #   has_event KIND [TEXT]    `vfab events` tells of it
 #   allow_log PATTERN        a warning or error that the daemon's log may hold
@@ -209,6 +211,12 @@ has_event()
 	vfab events -o json |
 		jq -es --arg kind "$1" --arg text "${2:-}" 'flatten |
 			any(.kind == $kind and ((.object + " " + .text) | contains($text)))' >/dev/null
+}
+
+pings_lost()
+{
+	awk -v most="$2" '/packets transmitted/ { good = $4 > 0 && $1 - $4 <= most } END { exit !good }' "$1" ||
+		fail "pings were lost: $(grep transmitted "$1" || tail -n 3 "$1")"
 }
 
 tap()

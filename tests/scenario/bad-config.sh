@@ -159,7 +159,7 @@ expect diff "$T/running.yaml" "$T/after.yaml"
 # And a good one works again.
 sed 's/vlan: 10/vlan: 11/' "$T/good.yaml" >"$T/fabric.yaml"
 wait "$pinging" || fail "pings were lost: $(cat "$T/ping")"
-expect grep -q ' 0% packet loss' "$T/ping"
+pings_lost "$T/ping" 0
 kill -HUP "$FABRIC_PID"
 is_eleven()
 {

@@ -324,7 +324,7 @@ wait_for(10, f"all {N} frames", all_there)
 expect(seen, N, "frames that arrive while the reader is stopped")
 PY
 expect run c1 ping -q -c 200 -i 0.002 -W 1 10.77.0.2 | tee "$T/ping"
-expect grep -q ' 0% packet loss' "$T/ping"
+pings_lost "$T/ping" 0
 kill -CONT "$READER"
 kill -INT "$CAPTURE"
 wait_for 10 process_gone "$CAPTURE"

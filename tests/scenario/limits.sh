@@ -139,7 +139,7 @@ one_line 0 vfab capture all --count 5 -w "$T/disk/good.pcapng"
 
 kill -INT "$pinging"
 wait "$pinging" || fail "pings were lost: $(tail -n 5 "$T/background.log")"
-expect grep -q ' 0% packet loss' "$T/background.log"
+pings_lost "$T/background.log" 1
 expect_eq "the process that switches" "$(switch_pid)" "$switch"
 stop_fabric
 

@@ -130,7 +130,7 @@ wait "${pings[@]}" || true
 for name in c3 c7; do
 	tail -n 2 "$T/ping-$name"
 	# Some are on their way when ping is stopped: more than one where the machine stands still for a moment.
-	expect awk '/packets transmitted/ { exit !($4 > 0 && $1 - $4 <= 25) }' "$T/ping-$name"
+	pings_lost "$T/ping-$name" 25
 done
 expect_eq "the process that switches" "$(switch_pid)" "$switch"
 wait_for 5 same_descriptors

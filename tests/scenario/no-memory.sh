@@ -169,7 +169,7 @@ PY
 
 kill -INT "$pinging"
 wait "$pinging" || fail "pings were lost: $(tail -n 5 "$T/background.log")"
-expect grep -q ' 0% packet loss' "$T/background.log"
+pings_lost "$T/background.log" 1
 expect_eq "the process that switches" "$(switch_pid)" "$switch"
 sums_match >/dev/null || fail "counters do not add up"
 stop_fabric

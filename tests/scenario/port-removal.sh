@@ -89,4 +89,4 @@ wait_for 3 ports_up c2
 expect flows
 
 wait "$neighbours" || fail "c3 and c4 did not reach each other: $(cat "$T/neighbours")"
-expect grep -q ' 0% packet loss' "$T/neighbours"
+pings_lost "$T/neighbours" 0
