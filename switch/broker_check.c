@@ -21,17 +21,14 @@
 
 enum { MTU_MIN = 68, MTU_MAX = 65520, PID_MAX = 4194304 };
 
-static int refuse(char why[static TAP_TEXT_SIZE], const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static int refuse(char why[static TAP_TEXT_SIZE], const char *fmt, ...)
+int broker_fail(char why[static TAP_TEXT_SIZE], int err, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(why, TAP_TEXT_SIZE, fmt, ap);
 	va_end(ap);
-	return -EINVAL;
+	return err;
 }
 
 /* Terminated within size bytes; what follows is cleared. */
@@ -93,21 +90,23 @@ static bool is_prefix(struct prefix *p, bool is_v4)
 static int check_tap(struct tap_spec *t, char why[static TAP_TEXT_SIZE])
 {
 	if (!is_string(t->port, sizeof(t->port)) || !is_port_name(t->port))
-		return refuse(why, "bad name of a port");
+		return broker_fail(why, -EINVAL, "bad name of a port");
 	if (!is_string(t->ifname, sizeof(t->ifname)) || !is_ifname(t->ifname))
-		return refuse(why, "bad name of an interface");
+		return broker_fail(why, -EINVAL, "bad name of an interface");
 	if (!is_string(t->netns, sizeof(t->netns)) || !is_netns(t->netns))
-		return refuse(why, "bad name of a network namespace");
+		return broker_fail(why, -EINVAL, "bad name of a network namespace");
 	if (mac_is_group(&t->mac))
-		return refuse(why, "the address of an interface cannot be a group's");
+		return broker_fail(why, -EINVAL, "the address of an interface cannot be a group's");
 	if (t->mtu != 0 && (t->mtu < MTU_MIN || t->mtu > MTU_MAX))
-		return refuse(why, "MTU %u is not in %d-%d", t->mtu, MTU_MIN, MTU_MAX);
+		return broker_fail(why, -EINVAL, "MTU %u is not in %d-%d", t->mtu, MTU_MIN,
+				   MTU_MAX);
 	if (t->queues < 1 || t->queues > PORT_QUEUES_MAX)
-		return refuse(why, "%u queues are not in 1-%d", t->queues, PORT_QUEUES_MAX);
+		return broker_fail(why, -EINVAL, "%u queues are not in 1-%d", t->queues,
+				   PORT_QUEUES_MAX);
 	if (t->may_wait > 1 || t->has_gateway > 1)
-		return refuse(why, "a flag is neither 0 nor 1");
+		return broker_fail(why, -EINVAL, "a flag is neither 0 nor 1");
 	if (!is_prefix(&t->ipv4, true) || !is_prefix(&t->ipv6, false))
-		return refuse(why, "bad address");
+		return broker_fail(why, -EINVAL, "bad address");
 	if (!t->has_gateway)
 		memset(&t->gateway, 0, sizeof(t->gateway));
 	return 0;
@@ -119,26 +118,28 @@ int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct bro
 	unsigned want_fds = 0;
 
 	if (n != sizeof(*out))
-		return refuse(why, "a request of %zu bytes, not %zu", n, sizeof(*out));
+		return broker_fail(why, -EINVAL, "a request of %zu bytes, not %zu", n,
+				   sizeof(*out));
 	memcpy(out, bytes, sizeof(*out));
 	if (out->op == BROKER_CONF_KEEP || out->op == BROKER_CONF_SAVE)
 		want_fds = 1;
 	if (n_fds != want_fds)
-		return refuse(why, "a request with %u descriptors, not %u", n_fds, want_fds);
+		return broker_fail(why, -EINVAL, "a request with %u descriptors, not %u", n_fds,
+				   want_fds);
 	switch (out->op) {
 	case BROKER_TAP_OPEN:
 	case BROKER_TAP_SET:
 		return check_tap(&out->tap, why);
 	case BROKER_TAP_CLOSE:
 		if (!is_string(out->port, sizeof(out->port)) || !is_port_name(out->port))
-			return refuse(why, "bad name of a port");
+			return broker_fail(why, -EINVAL, "bad name of a port");
 		return 0;
 	case BROKER_CONF_KEEP:
 	case BROKER_CONF_SAVE:
 	case BROKER_READY:
 		return 0;
 	}
-	return refuse(why, "there is no request %u", out->op);
+	return broker_fail(why, -EINVAL, "there is no request %u", out->op);
 }
 
 bool tap_spec_same_device(const struct tap_spec *a, const struct tap_spec *b)

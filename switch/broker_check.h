@@ -8,6 +8,10 @@
 
 #include "switch/broker.h"
 
+/* Writes the reason why something did not work and returns err. */
+int broker_fail(char why[static TAP_TEXT_SIZE], int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /*
  * Copies the n bytes of a request, which came with n_fds descriptors, to *out when every field is
  * what broker.h allows; what no field uses (after the end of a string, an address that is not set)

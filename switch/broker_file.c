@@ -17,7 +17,6 @@
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,24 +28,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "switch/broker_check.h"
 enum {
 	BACKLOG = 256,
 	SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE,
 };
-
-static int fail(char why[static TAP_TEXT_SIZE], int err, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* Writes the reason and returns err. */
-static int fail(char why[static TAP_TEXT_SIZE], int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, TAP_TEXT_SIZE, fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 /* Does anybody answer on the socket?  0: nobody; -EADDRINUSE: somebody; else -errno. */
 static int ask_socket(const struct sockaddr_un *addr)
@@ -71,17 +57,17 @@ static int clear_place(const struct sockaddr_un *addr, char why[static TAP_TEXT_
 	int err;
 
 	if (lstat(addr->sun_path, &st) < 0)
-		return errno == ENOENT
-			       ? 0
-			       : fail(why, -errno, "%s: %s", addr->sun_path, strerror(errno));
+		return errno == ENOENT ? 0
+				       : broker_fail(why, -errno, "%s: %s", addr->sun_path,
+						     strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return fail(why, -EEXIST, "%s: exists and is no socket", addr->sun_path);
+		return broker_fail(why, -EEXIST, "%s: exists and is no socket", addr->sun_path);
 	err = ask_socket(addr);
 	if (err == -EADDRINUSE)
-		return fail(why, err, "%s: another vfabd answers there", addr->sun_path);
+		return broker_fail(why, err, "%s: another vfabd answers there", addr->sun_path);
 	if (!err && unlink(addr->sun_path) < 0)
 		err = -errno;
-	return err ? fail(why, err, "%s: %s", addr->sun_path, strerror(-err)) : 0;
+	return err ? broker_fail(why, err, "%s: %s", addr->sun_path, strerror(-err)) : 0;
 }
 
 /* Binds with mode 0660 from the first moment on, and gives the file to the group vfab. */
@@ -130,19 +116,20 @@ int control_socket_open(struct control_socket *s, const char *path, char why[sta
 	s->fd = -1;
 	s->ino = 0;
 	if (path[0] == '\0' || strlen(path) >= sizeof(addr.sun_path))
-		return fail(why, -ENAMETOOLONG, "%.100s: the path of a socket has 1-%zu characters",
-			    path, sizeof(addr.sun_path) - 1);
+		return broker_fail(why, -ENAMETOOLONG,
+				   "%.100s: the path of a socket has 1-%zu characters", path,
+				   sizeof(addr.sun_path) - 1);
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
 	dir = lock_directory(path);
 	if (dir < 0)
-		return fail(why, dir, "%s: its directory: %s", path, strerror(-dir));
+		return broker_fail(why, dir, "%s: its directory: %s", path, strerror(-dir));
 	err = clear_place(&addr, why);
 	if (err)
 		goto out;
 	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	err = s->fd < 0 ? -errno : bind_socket(s, &addr);
 	if (err) {
-		fail(why, err, "%s: %s", path, strerror(-err));
+		broker_fail(why, err, "%s: %s", path, strerror(-err));
 		control_socket_close(s);
 	}
 out:

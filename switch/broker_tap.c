@@ -27,13 +27,13 @@
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "bridge/netns.h"
+#include "switch/broker_check.h"
 #include "switch/port/gso.h"
 
 /* Of Linux 6.2; older kernels refuse them. */
@@ -47,20 +47,6 @@ enum {
 	TX_QUEUE_LEN = 1000,
 	LOOKS = 5, /* tries to see a device that is being renamed meanwhile */
 };
-
-static int fail(char why[static TAP_TEXT_SIZE], int err, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* Writes the reason and returns err. */
-static int fail(char why[static TAP_TEXT_SIZE], int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, TAP_TEXT_SIZE, fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 int tap_home_init(struct tap_home *h)
 {
@@ -157,8 +143,8 @@ static int change_address(struct rtnl *r, int ifindex, const struct prefix *was,
 	if (!err && want->is_set)
 		err = rtnl_addr_add(r, ifindex, want);
 	if (err)
-		return fail(why, err, "address %s: %s",
-			    prefix_text(want->is_set ? want : was, text), strerror(-err));
+		return broker_fail(why, err, "address %s: %s",
+				   prefix_text(want->is_set ? want : was, text), strerror(-err));
 	return 0;
 }
 
@@ -175,11 +161,11 @@ static int change_route(struct rtnl *r, int ifindex, const struct tap_spec *was,
 		return 0;
 	err = rtnl_route_add(r, ifindex, &want->gateway);
 	if (err == -EEXIST)
-		return fail(why, err, "gateway %s: there is another default route",
-			    ip_text(&want->gateway, text));
+		return broker_fail(why, err, "gateway %s: there is another default route",
+				   ip_text(&want->gateway, text));
 	if (err)
-		return fail(why, err, "gateway %s: %s", ip_text(&want->gateway, text),
-			    strerror(-err));
+		return broker_fail(why, err, "gateway %s: %s", ip_text(&want->gateway, text),
+				   strerror(-err));
 	return 0;
 }
 
@@ -222,12 +208,12 @@ static int set_addresses(const struct tap_home *h, int ns_fd, int ifindex,
 		return change_addresses(h->rtnl, ifindex, was, want, why);
 	err = netns_enter(ns_fd);
 	if (err)
-		return fail(why, err, "cannot enter its namespace: %s", strerror(-err));
+		return broker_fail(why, err, "cannot enter its namespace: %s", strerror(-err));
 	r = rtnl_create();
 	if (r)
 		err = change_addresses(r, ifindex, was, want, why);
 	else
-		err = fail(why, -ENOMEM, "rtnetlink: %s", strerror(errno));
+		err = broker_fail(why, -ENOMEM, "rtnetlink: %s", strerror(errno));
 	rtnl_destroy(r);
 	netns_return(h->netns_fd);
 	return err;
@@ -245,10 +231,11 @@ static int make(const struct tap_home *h, const struct tap_spec *spec, bool is_h
 	err = open_queues(d, name, spec->queues,
 			  IFF_TUN_EXCL | (spec->queues > 1 ? IFF_MULTI_QUEUE : 0));
 	if (err)
-		return fail(why, err, "tap %s: /dev/net/tun: %s", spec->ifname, strerror(-err));
+		return broker_fail(why, err, "tap %s: /dev/net/tun: %s", spec->ifname,
+				   strerror(-err));
 	err = rtnl_link_get(h->rtnl, RTNL_OWN, name, &d->link);
 	if (err)
-		return fail(why, err, "tap %s: %s", spec->ifname, strerror(-err));
+		return broker_fail(why, err, "tap %s: %s", spec->ifname, strerror(-err));
 	return 0;
 }
 
@@ -260,24 +247,25 @@ static int adopt(const struct tap_home *h, const struct tap_spec *spec, int ns_f
 
 	memcpy(name, spec->ifname, IFNAMSIZ);
 	if (!d->link.is_tap)
-		return fail(why, -EEXIST, "interface %s exists and is no tap (%s)", name,
-			    d->link.kind[0] ? d->link.kind : "hardware");
+		return broker_fail(why, -EEXIST, "interface %s exists and is no tap (%s)", name,
+				   d->link.kind[0] ? d->link.kind : "hardware");
 	if (spec->queues > 1 && !d->link.is_multi_queue)
-		return fail(why, -EINVAL, "tap %s exists and has a single queue", name);
+		return broker_fail(why, -EINVAL, "tap %s exists and has a single queue", name);
 	/* Of a single queue the kernel says so itself, below. */
 	if (d->link.queues > 0)
-		return fail(why, -EBUSY, "tap %s: in use by another program or port", name);
+		return broker_fail(why, -EBUSY, "tap %s: in use by another program or port", name);
 	if (ns_fd >= 0)
 		err = netns_enter(ns_fd);
 	if (err)
-		return fail(why, err, "tap %s: cannot enter its namespace: %s", name,
-			    strerror(-err));
+		return broker_fail(why, err, "tap %s: cannot enter its namespace: %s", name,
+				   strerror(-err));
 	err = open_queues(d, name, spec->queues, d->link.is_multi_queue ? IFF_MULTI_QUEUE : 0);
 	if (ns_fd >= 0)
 		netns_return(h->netns_fd);
 	if (err)
-		return fail(why, err, "tap %s: %s", name,
-			    err == -EBUSY ? "in use by another program or port" : strerror(-err));
+		return broker_fail(why, err, "tap %s: %s", name,
+				   err == -EBUSY ? "in use by another program or port"
+						 : strerror(-err));
 	d->is_adopted = true;
 	d->is_pinning = ns_fd >= 0;
 	return 0;
@@ -317,8 +305,8 @@ static int set_properties(const struct tap_home *h, int ns_fd, const struct tap_
 		return 0;
 	err = set_link(h, ns_fd, d->link.ifindex, &c);
 	if (err)
-		return fail(why, err, "tap %s: MTU, address or queue length: %s", spec->ifname,
-			    strerror(-err));
+		return broker_fail(why, err, "tap %s: MTU, address or queue length: %s",
+				   spec->ifname, strerror(-err));
 	return 0;
 }
 
@@ -336,14 +324,15 @@ static int put_in_place(const struct tap_home *h, int ns_fd, struct tap_device *
 	}
 	err = set_link(h, moves ? -1 : ns_fd, d->link.ifindex, &c);
 	if (err)
-		return fail(why, err, "tap %s: %s: %s", spec->ifname,
-			    moves ? "cannot be moved into its namespace" : "cannot be set up",
-			    strerror(-err));
+		return broker_fail(why, err, "tap %s: %s: %s", spec->ifname,
+				   moves ? "cannot be moved into its namespace"
+					 : "cannot be set up",
+				   strerror(-err));
 	/* Moved, it may have another index. */
 	err = tap_device_look(h, d);
 	if (err)
-		return fail(why, err, "tap %s: cannot be found again: %s", spec->ifname,
-			    strerror(-err));
+		return broker_fail(why, err, "tap %s: cannot be found again: %s", spec->ifname,
+				   strerror(-err));
 	return set_addresses(h, ns_fd, d->link.ifindex, NULL, spec, why);
 }
 
@@ -357,16 +346,16 @@ static int open_at(const struct tap_home *h, const struct tap_spec *spec, bool m
 	if (err == 0)
 		err = adopt(h, spec, ns_fd, d, why);
 	else if (err != -ENODEV)
-		return fail(why, err, "tap %s: %s", spec->ifname, strerror(-err));
+		return broker_fail(why, err, "tap %s: %s", spec->ifname, strerror(-err));
 	else if (!may_make)
-		return fail(why, err, "interface %s does not exist", spec->ifname);
+		return broker_fail(why, err, "interface %s does not exist", spec->ifname);
 	else
 		err = make(h, spec, ns_fd < 0, d, why);
 	if (err)
 		return err;
 	err = set_offloads(d);
 	if (err)
-		return fail(why, err, "tap %s: offloads: %s", spec->ifname, strerror(-err));
+		return broker_fail(why, err, "tap %s: offloads: %s", spec->ifname, strerror(-err));
 	err = set_properties(h, d->is_adopted ? ns_fd : -1, d, spec, why);
 	if (err)
 		return err;
@@ -385,11 +374,11 @@ int tap_device_open(const struct tap_home *h, const struct tap_spec *spec, bool 
 		netns_words(spec->netns, words);
 		ns_fd = netns_open(spec->netns);
 		if (ns_fd == -ENOENT)
-			return fail(why, ns_fd, "%s does not exist", words);
+			return broker_fail(why, ns_fd, "%s does not exist", words);
 		if (ns_fd == -EINVAL)
-			return fail(why, ns_fd, "%s is no network namespace", words);
+			return broker_fail(why, ns_fd, "%s is no network namespace", words);
 		if (ns_fd < 0)
-			return fail(why, ns_fd, "%s: %s", words, strerror(-ns_fd));
+			return broker_fail(why, ns_fd, "%s: %s", words, strerror(-ns_fd));
 		if (netns_is_same(ns_fd, h->netns_fd)) {
 			close(ns_fd);
 			ns_fd = -1;
@@ -398,7 +387,7 @@ int tap_device_open(const struct tap_home *h, const struct tap_spec *spec, bool 
 		}
 	}
 	if (err)
-		fail(why, err, "%s: %s", words, strerror(-err));
+		broker_fail(why, err, "%s: %s", words, strerror(-err));
 	else
 		err = open_at(h, spec, may_make, ns_fd, d, why);
 	if (err && !d->is_adopted)
@@ -482,7 +471,7 @@ int tap_device_set(const struct tap_home *h, struct tap_device *d, const struct 
 	if (!err)
 		err = where_is(h, d, &ns_fd);
 	if (err)
-		return fail(why, err, "tap %s is gone", spec->ifname);
+		return broker_fail(why, err, "tap %s is gone", spec->ifname);
 	err = set_properties(h, ns_fd, d, spec, why);
 	if (!err)
 		err = set_addresses(h, ns_fd, d->link.ifindex, was, spec, why);

@@ -35,11 +35,6 @@ static const char *hex16(uint16_t v, char buf[static 8])
 	return buf;
 }
 
-static uint16_t be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
 static bool is_tag(uint16_t etype)
 {
 	return etype == ETYPE_8021Q || etype == ETYPE_8021AD;
@@ -118,8 +113,8 @@ static void set_l4(json_t *ip, const struct trace_record *rec)
 	set_proto(ip, l4.proto);
 	data += l4.l4;
 	if (l4.proto == IPPROTO_TCP || l4.proto == IPPROTO_UDP || l4.proto == IPPROTO_SCTP) {
-		json_object_set_new(ip, "sport", json_integer(be16(data)));
-		json_object_set_new(ip, "dport", json_integer(be16(data + 2)));
+		json_object_set_new(ip, "sport", json_integer(read_be16(data)));
+		json_object_set_new(ip, "dport", json_integer(read_be16(data + 2)));
 	} else if (l4.proto == IPPROTO_ICMP || l4.proto == IPPROTO_ICMPV6) {
 		json_object_set_new(ip, "type", json_integer(data[0]));
 		json_object_set_new(ip, "code", json_integer(data[1]));
@@ -158,7 +153,7 @@ static json_t *arp_json(const struct trace_record *rec, unsigned l3)
 	if (l3 + ARP_BYTES > rec->snap_len || memcmp(p, ethernet_ipv4, sizeof(ethernet_ipv4)) != 0)
 		return NULL;
 	arp = json_object();
-	op = be16(p + 6);
+	op = read_be16(p + 6);
 	json_object_set_new(arp, "op",
 			    op == 1   ? json_string("request")
 			    : op == 2 ? json_string("reply")
@@ -186,12 +181,12 @@ static void set_gso(json_t *frame, const struct offload *off)
 /* The EtherType behind the tags, and where it ends; the outer tag is shown. */
 static uint16_t set_type(json_t *frame, const struct trace_record *rec, unsigned *l3)
 {
-	uint16_t etype = be16(rec->data + *l3 - 2);
+	uint16_t etype = read_be16(rec->data + *l3 - 2);
 	char text[8];
 
 	for (unsigned tags = 0;
 	     tags < TAGS_MAX && is_tag(etype) && *l3 + TAG_BYTES <= rec->snap_len; tags++) {
-		uint16_t tci = be16(rec->data + *l3);
+		uint16_t tci = read_be16(rec->data + *l3);
 
 		if (tags == 0)
 			json_object_set_new(frame, "tag",
@@ -199,7 +194,7 @@ static uint16_t set_type(json_t *frame, const struct trace_record *rec, unsigned
 						      "vid", tci & TCI_VID, "pcp",
 						      tci >> TCI_PCP_SHIFT));
 		*l3 += TAG_BYTES;
-		etype = be16(rec->data + *l3 - 2);
+		etype = read_be16(rec->data + *l3 - 2);
 	}
 	json_object_set_new(frame, "type",
 			    json_string(etype == ETYPE_IPV4   ? "ipv4"

@@ -46,11 +46,6 @@ enum proto {
 	PROTO_SHIM6 = 140,
 };
 
-static uint16_t read_be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
 /* Finds the IP header behind the tags; 0 when there is none. */
 static uint16_t find_l3(const struct frame *f)
 {

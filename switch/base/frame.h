@@ -93,10 +93,16 @@ struct vec {
 	struct frame f[VEC_SIZE];
 } __attribute__((aligned(64)));
 
+/* 16 bits in network order, at any address. */
+static inline uint16_t read_be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
 /* The EtherType field, host order.  The snapshot must hold ETH_HEADER bytes. */
 static inline uint16_t frame_etype(const struct frame *f)
 {
-	return (uint16_t)(f->snap[12] << 8 | f->snap[13]);
+	return read_be16(f->snap + 12);
 }
 
 static inline bool frame_is_group(const struct frame *f)

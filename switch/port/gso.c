@@ -50,11 +50,6 @@ struct part {
 	uint32_t number, at, bytes;
 };
 
-static uint16_t read_be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
 static uint32_t read_be32(const uint8_t *p)
 {
 	return (uint32_t)read_be16(p) << 16 | read_be16(p + 2);
