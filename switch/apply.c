@@ -3,7 +3,7 @@
  * apply: from the running configuration to the next.
  *
  *   1 validate the whole
- *   2 open     ports that are new; ports whose device changes are closed first     (can fail: undone)
+ *   2 open     ports that are new; ports whose device changes, or goes to another port, are closed first   (can fail: undone)
  *   3 set      MTU, addresses of devices that stay                                 (can fail: undone)
  *   4 prepare  policers, worker threads, the next fabric                           (can fail: undone)
  *   5 keep     the text goes to the broker                                         (can fail: undone)
@@ -124,6 +124,7 @@ static struct port *port_create(struct daemon *d, const struct want *w)
 static void take_answer(struct port *p, const struct tap_answer *a, const int *fds)
 {
 	p->mac = a->mac;
+	p->first_mac = a->first_mac;
 	copy_name(p->ifname, sizeof(p->ifname), a->ifname);
 	p->tap_serial = a->serial;
 	if (a->n_fds > 0)
@@ -131,8 +132,22 @@ static void take_answer(struct port *p, const struct tap_answer *a, const int *f
 	atomic_store(&p->state, a->state);
 }
 
-static int open_port(struct attempt *a, struct want *w)
+/* The address that a device had before this attempt closed it: made again it has the same, for its peers know it. */
+static struct mac mac_before(const struct attempt *a, const struct tap_spec *spec)
 {
+	for (size_t i = 0; i < a->n_closed; i++) {
+		const struct tap_spec *was = &a->closed[i].spec;
+
+		if (strcmp(was->ifname, spec->ifname) == 0 &&
+		    strcmp(was->netns, spec->netns) == 0)
+			return a->closed[i].port->first_mac;
+	}
+	return spec->mac;
+}
+
+static int open_port(struct attempt *a, const struct want *w)
+{
+	struct tap_spec spec = w->spec;
 	struct tap_answer answer = {0};
 	int fds[PORT_QUEUES_MAX];
 	struct port *p = port_create(a->d, w);
@@ -140,8 +155,10 @@ static int open_port(struct attempt *a, struct want *w)
 
 	if (!p)
 		return fail(a, -ENOMEM, w->spec.port, "no memory, or too many ports");
-	w->spec.may_wait = a->may_wait;
-	rc = broker_tap_open(&w->spec, &answer, fds);
+	spec.may_wait = a->may_wait;
+	if (mac_is_zero(&spec.mac))
+		spec.mac = mac_before(a, &spec);
+	rc = broker_tap_open(&spec, &answer, fds);
 	if (rc < 0) {
 		state_slot_put(a->d->state, p->slot);
 		apply_port_free(p);
@@ -149,7 +166,6 @@ static int open_port(struct attempt *a, struct want *w)
 	}
 	take_answer(p, &answer, fds);
 	a->next[p->slot] = p;
-	w->is_new = true;
 	return 0;
 }
 
@@ -260,29 +276,55 @@ static int take_out(struct attempt *a, const struct tap_spec *old, struct port *
 	return 0;
 }
 
-/* Step 2. */
-static int open_ports(struct attempt *a, const struct want *old, size_t n_old)
+/* The port of the next fabric with that name. */
+static struct port *next_port(const struct attempt *a, const char *name)
+{
+	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
+		if (a->next[slot] && strcmp(a->next[slot]->name, name) == 0)
+			return a->next[slot];
+	return NULL;
+}
+
+/* The port of this want stays as it is, or with other settings. */
+static bool stays(const struct want *was, const struct want *w)
+{
+	return was && w && was->kind == w->kind && want_is_same_device(&was->spec, &w->spec);
+}
+
+/* Some port that is to be opened wants a device of that name; its namespace may be named in another way. */
+static bool is_wanted(const struct attempt *a, const struct want *old, size_t n_old,
+		      const char *ifname)
 {
 	for (size_t i = 0; i < a->n_wants; i++) {
-		struct want *w = &a->wants[i];
-		const struct want *was = want_find(old, n_old, w->spec.port);
-		struct port *p = port_of(a->d, w->spec.port);
-		int rc;
+		const struct want *w = &a->wants[i];
 
-		if (p && was && want_is_same_device(&was->spec, &w->spec) && was->kind == w->kind) {
-			a->next[p->slot] = p;
-			continue;
-		}
-		if (p && was) {
-			rc = take_out(a, &was->spec, p);
-			if (rc < 0)
-				return rc;
-		}
-		rc = open_port(a, w);
-		if (rc < 0)
-			return rc;
+		if (strcmp(w->spec.ifname, ifname) == 0 &&
+		    !stays(want_find(old, n_old, w->spec.port), w))
+			return true;
 	}
-	return 0;
+	return false;
+}
+
+/* Step 2.  What is in the way goes first, so that ports may take each other's devices. */
+static int open_ports(struct attempt *a, const struct want *old, size_t n_old)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n_old; i++) {
+		const struct want *w = want_find(a->wants, a->n_wants, old[i].spec.port);
+		struct port *p = port_of(a->d, old[i].spec.port);
+
+		if (p && stays(&old[i], w))
+			a->next[p->slot] = p;
+		else if (p && (w || is_wanted(a, old, n_old, old[i].spec.ifname)))
+			rc = take_out(a, &old[i].spec, p);
+	}
+	for (size_t i = 0; rc == 0 && i < a->n_wants; i++)
+		if (!next_port(a, a->wants[i].spec.port)) {
+			rc = open_port(a, &a->wants[i]);
+			a->wants[i].is_new = rc == 0;
+		}
+	return rc;
 }
 
 /* Step 3: devices that stay and get another MTU, MAC or address. */
@@ -303,6 +345,7 @@ static int set_ports(struct attempt *a, const struct want *old, size_t n_old)
 			return fail(a, rc, w->spec.port,
 				    *answer.text ? answer.text : strerror(-rc));
 		p->mac = answer.mac;
+		p->first_mac = answer.first_mac;
 		p->tap_serial = answer.serial;
 	}
 	return 0;
@@ -321,6 +364,8 @@ static void bring_back(struct attempt *a)
 		int fds[PORT_QUEUES_MAX], rc;
 
 		spec->may_wait = true;
+		if (mac_is_zero(&spec->mac))
+			spec->mac = p->first_mac;
 		rc = broker_tap_open(spec, &answer, fds);
 		if (rc == 0) {
 			take_answer(p, &answer, fds);
@@ -361,15 +406,6 @@ static void undo(struct attempt *a, const struct want *old, size_t n_old)
 				   want_find(old, n_old, a->next[slot]->name) != NULL);
 	if (a->n_closed)
 		bring_back(a);
-}
-
-/* The port of the next fabric with that name. */
-static struct port *next_port(const struct attempt *a, const char *name)
-{
-	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
-		if (a->next[slot] && strcmp(a->next[slot]->name, name) == 0)
-			return a->next[slot];
-	return NULL;
 }
 
 /* New policers where limits change.  Workers see a policer by their fabric only, so it can be in its port before. */
@@ -573,6 +609,12 @@ static void commit(struct attempt *a, struct conf *to)
 		if (cp)
 			atomic_store(&d->fdb->port_limit[slot], cp->mac_limit);
 	}
+	for (size_t i = 0; i < a->n_closed; i++) {
+		if (want_find(a->wants, a->n_wants, a->closed[i].port->name))
+			continue;
+		gone[n_gone++] = a->closed[i].port;
+		a->closed[i].port = NULL;
+	}
 	d->conf = to;
 	walk_statics(d, old, to, drop_static);
 	if (a->n_workers)
@@ -679,6 +721,7 @@ void apply_tap_notice(struct daemon *d, const struct tap_answer *a, const int *f
 	if (n_fds > 0)
 		tap_attach(p, fds, n_fds, a->can);
 	p->mac = a->mac;
+	p->first_mac = a->first_mac;
 	copy_name(p->ifname, sizeof(p->ifname), a->ifname);
 	p->tap_serial = a->serial;
 	atomic_store(&p->state, a->state);

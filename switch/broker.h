@@ -76,6 +76,7 @@ struct tap_answer {
 	uint32_t can;	 /* enum offload_can: what the kernel's tap takes */
 	uint32_t serial; /* grows with each answer and notice: an older one is stale */
 	struct mac mac;	 /* of the device */
+	struct mac first_mac; /* at opening, or set by a spec since: its user cannot change this one */
 	char ifname[CONF_IFNAME_SIZE];
 	char text[TAP_TEXT_SIZE]; /* what happened, for the error or the event; "" when nothing */
 };

@@ -65,6 +65,7 @@ struct kept {
 	struct tap_device dev; /* queues 0: it waits */
 	struct mac
 		made_mac; /* that the kernel gave a device of ours: made again it has the same, for its peers know it */
+	struct mac first_mac; /* see struct tap_answer; zero: never open in this namespace */
 	enum wait wait;
 	bool is_claimed;	/* the running switch asked for it */
 	bool is_marked;		/* something may have changed: look */
@@ -126,6 +127,7 @@ static void fill_answer(const struct kept *k, struct tap_answer *a)
 	a->can = k->dev.can;
 	a->serial = ++k->taps->serial;
 	a->mac = is_open(k) ? k->dev.link.mac : k->spec.mac;
+	a->first_mac = k->first_mac;
 	memcpy(a->ifname, is_open(k) ? k->dev.link.name : k->spec.ifname, sizeof(a->ifname));
 	memcpy(a->text, k->text, sizeof(a->text));
 }
@@ -178,6 +180,9 @@ static void lose(struct kept *k, enum wait wait)
 	stop_pid_watch(k);
 	tap_device_drop(&k->dev);
 	k->wait = wait;
+	/* With a namespace goes whoever could have changed the address; one that deletes its device keeps it. */
+	if (wait != WAIT_DEVICE)
+		k->first_mac = (struct mac){0};
 	k->is_new = false;
 	watch_names(k->taps, &k->spec);
 }
@@ -196,10 +201,12 @@ static void on_pid_end(void *arg, uint32_t events)
 /* The device is there: notes where, and watches what could make us give it up. */
 static void opened(struct kept *k)
 {
-	if (!k->dev.is_adopted)
-		k->made_mac = k->dev.link.mac;
 	pid_t pid = netns_pid(k->spec.netns);
 
+	if (!k->dev.is_adopted)
+		k->made_mac = k->dev.link.mac;
+	if (mac_is_zero(&k->first_mac))
+		k->first_mac = k->dev.link.mac;
 	k->nsid = k->dev.nsid;
 	k->text[0] = '\0';
 	if (!k->dev.is_pinning)
@@ -528,9 +535,12 @@ static int change(struct kept *k, const struct tap_spec *spec, char why[static T
 		if (err)
 			tap_device_set(&k->taps->home, &k->dev, spec, &k->spec, ignored);
 	}
-	if (!err)
-		k->spec = *spec;
-	return err;
+	if (err)
+		return err;
+	if (is_open(k) && !mac_is_zero(&spec->mac))
+		k->first_mac = spec->mac;
+	k->spec = *spec;
+	return 0;
 }
 
 /* The same device is asked for again: the switch was started anew, or thought again. */

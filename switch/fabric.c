@@ -71,7 +71,7 @@ static void fill_port(struct fabric *fab, const struct conf *conf, const struct 
 	fp->mtu = cp->mtu ? cp->mtu : net && net->mtu ? net->mtu : 1500;
 	fp->isolated = cp->isolated;
 	fp->guard_mac = cp->guard == GUARD_MAC;
-	fp->mac = mac_is_zero(&cp->mac) ? p->mac : cp->mac;
+	fp->mac = mac_is_zero(&cp->mac) ? p->first_mac : cp->mac;
 	fp->mac_limit_drop = cp->mac_limit_drop;
 	if (fp->vlan.mode == VLAN_DOT1Q_TUNNEL)
 		vlan_set_add(&fab->service, fp->vlan.tag);

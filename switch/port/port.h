@@ -99,8 +99,9 @@ struct port {
 	_Atomic uint32_t loop_until_s;	 /* frames are capped until this second, 0: not */
 	char ifname[16];		 /* of the device behind it, now; "": there was none yet */
 	struct mac mac;			 /* and its address; zero: unknown */
+	struct mac first_mac;		 /* that it had at first, which guard mac holds it to */
 	_Atomic int fd[PORT_QUEUES_MAX]; /* what a worker polls for each queue, -1: none */
-	uint32_t tap_serial;	     /* of the broker's last word on its device */
+	uint32_t tap_serial;		 /* of the broker's last word on its device */
 	void *priv;			 /* the kind's own */
 	struct police *
 		police; /* what the running configuration limits, or NULL; the fabric shows it to workers */
