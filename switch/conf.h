@@ -167,6 +167,8 @@ enum conf_merge {
 /* Parses text into c.  0, or -EINVAL / -ENOMEM with *err filled; c is then to be destroyed. */
 int conf_merge(struct conf *c, const char *text, size_t bytes, enum conf_merge how,
 	       struct conf_error *err);
+/* A whole file into c.  One of no bytes, as it looks while it is being written, is refused. */
+int conf_merge_file(struct conf *c, const char *text, size_t bytes, struct conf_error *err);
 
 /*
  * Everything that one object cannot know: references with the nearest name, overlapping VLANs and prefixes, two

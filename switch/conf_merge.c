@@ -642,3 +642,13 @@ int conf_merge(struct conf *c, const char *text, size_t bytes, enum conf_merge h
 	conf_tree_free(&tree);
 	return status;
 }
+
+int conf_merge_file(struct conf *c, const char *text, size_t bytes, struct conf_error *err)
+{
+	if (bytes > 0)
+		return conf_merge(c, text, bytes, CONF_ADD, err);
+	*err = (struct conf_error){.line = 1, .column = 1};
+	snprintf(err->text, sizeof(err->text),
+		 "the file is empty: \"{}\" would say nothing at all");
+	return -EINVAL;
+}

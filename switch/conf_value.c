@@ -13,7 +13,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "switch/base/units.h"
 
@@ -303,20 +302,6 @@ static bool word_parse(const struct conf_key *key, const char *text, uint64_t *o
 	return false;
 }
 
-/* YAML 1.1 has y and n too; those are words that people mean as words. */
-static bool bool_parse(const char *text, uint64_t *out)
-{
-	static const char *const words[] = {"false", "true", "no", "yes", "off", "on"};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcasecmp(words[i], text))
-			continue;
-		*out = i % 2;
-		return true;
-	}
-	return false;
-}
-
 bool conf_is_number(const struct conf_key *key)
 {
 	return key->type == CONF_BOOL || key->type == CONF_NUMBER || key->type == CONF_WORD ||
@@ -328,7 +313,7 @@ static bool number_parse(const struct conf_key *key, const char *text, uint64_t 
 {
 	switch (key->type) {
 	case CONF_BOOL:
-		return bool_parse(text, out);
+		return units_truth(text, out);
 	case CONF_WORD:
 		return word_parse(key, text, out, why);
 	case CONF_DURATION: /* 0 is "never" */

@@ -65,15 +65,10 @@ static int no_memory(struct conf_error *err)
 	return -ENOMEM;
 }
 
-/* Merges text into c and validates the whole; takes c, which is NULL without memory.  0 and *out, or -errno and *err. */
-static int build(const struct daemon *d, struct conf *c, struct text text, enum conf_merge how,
-		 struct conf **out, struct conf_error *err)
+/* Validates c, into which rc says that something was merged; takes it.  0 and *out, or -errno and *err. */
+static int validate(const struct daemon *d, struct conf *c, int rc, struct conf **out,
+		    struct conf_error *err)
 {
-	int rc;
-
-	if (!c)
-		return no_memory(err);
-	rc = conf_merge(c, text.p, text.n, how, err);
 	if (rc == 0)
 		rc = conf_validate(c, d->conf, err);
 	if (rc < 0) {
@@ -82,6 +77,26 @@ static int build(const struct daemon *d, struct conf *c, struct text text, enum 
 	}
 	*out = c;
 	return 0;
+}
+
+/* The configuration of a fragment over the one that runs. */
+static int build_merged(const struct daemon *d, struct text text, enum conf_merge how,
+			struct conf **out, struct conf_error *err)
+{
+	struct conf *c = conf_copy(d->conf);
+
+	return c ? validate(d, c, conf_merge(c, text.p, text.n, how, err), out, err)
+		 : no_memory(err);
+}
+
+/* The configuration of a whole file. */
+static int build_whole(const struct daemon *d, struct text text, struct conf **out,
+		       struct conf_error *err)
+{
+	struct conf *c = conf_create();
+
+	return c ? validate(d, c, conf_merge_file(c, text.p, text.n, err), out, err)
+		 : no_memory(err);
 }
 
 /* {changes: [...]} */
@@ -237,7 +252,7 @@ void ctl_conf_merge(struct daemon *d, struct client *cl, const json_t *req)
 
 	if (is_awaited(d, cl))
 		return;
-	rc = build(d, conf_copy(d->conf), text_of(req), how, &to, &err);
+	rc = build_merged(d, text_of(req), how, &to, &err);
 	if (rc == 0)
 		rc = apply(d, to, may_wait, &plan, &err);
 	if (rc < 0) {
@@ -295,7 +310,7 @@ void ctl_conf_apply(struct daemon *d, struct client *cl, const json_t *req)
 	struct conf *to;
 	int rc;
 
-	rc = build(d, conf_create(), text_of(req), CONF_ADD, &to, &err);
+	rc = build_whole(d, text_of(req), &to, &err);
 	if (rc < 0) {
 		ctl_refuse_conf(cl, status_of(rc), &err);
 		return;
@@ -320,7 +335,7 @@ void ctl_conf_diff(struct daemon *d, struct client *cl, const json_t *req)
 	struct conf *to;
 	int rc;
 
-	rc = build(d, conf_create(), text_of(req), CONF_ADD, &to, &err);
+	rc = build_whole(d, text_of(req), &to, &err);
 	if (rc < 0) {
 		ctl_refuse_conf(cl, status_of(rc), &err);
 		return;
@@ -358,7 +373,8 @@ void ctl_conf_save(struct daemon *d, struct client *cl, const json_t *req)
 	rc = text ? broker_conf_save(text, strlen(text)) : -ENOMEM;
 	free(text);
 	if (rc < 0)
-		ctl_refuse(cl, STATUS_REFUSED, "the file was not written: %s", strerror(-rc));
+		ctl_refuse(cl, STATUS_REFUSED, "the file was not written: %s",
+			   rc == -ESPIPE ? "is no regular file" : strerror(-rc));
 	else
 		ctl_answer(cl, json_object());
 }
@@ -385,15 +401,7 @@ void ctl_reload(struct daemon *d, const char *text, size_t bytes)
 	struct conf *to;
 	int rc;
 
-	/* A file that is being written looks so for a moment, and would take everything away. */
-	if (bytes == 0) {
-		err = (struct conf_error){.line = 1, .column = 1};
-		snprintf(err.text, sizeof(err.text),
-			 "the file is empty: \"{}\" would say nothing at all");
-		rc = -EINVAL;
-	} else {
-		rc = build(d, conf_create(), (struct text){text, bytes}, CONF_ADD, &to, &err);
-	}
+	rc = build_whole(d, (struct text){text, bytes}, &to, &err);
 	if (rc == 0)
 		rc = apply_to_stay(d, to, "a reload settles what waited to be confirmed", &plan,
 				   &err);

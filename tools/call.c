@@ -204,6 +204,9 @@ int call_parse(struct call *c, int argc, const char **argv)
 	if (c->wants_help || (c->n_args >= min && c->n_args <= max))
 		return 0;
 	verb_usage(c->verb, usage, sizeof(usage));
+	if (c->n_args > max)
+		return fail(EXIT_USAGE, "\"%s\" is one argument too many; usage: %s", c->arg[max],
+			    usage);
 	return fail(EXIT_USAGE, "usage: %s", usage);
 }
 

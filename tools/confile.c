@@ -29,7 +29,7 @@ int confile_parse(const char *path, const char *text, size_t bytes, struct conf 
 	int rc;
 
 	*conf = need(conf_create());
-	rc = conf_merge(*conf, text, bytes, CONF_ADD, &err);
+	rc = conf_merge_file(*conf, text, bytes, &err);
 	if (!rc)
 		rc = conf_validate(*conf, NULL, &err);
 	if (!rc)
@@ -53,22 +53,27 @@ static int write_all(int fd, const char *text, size_t bytes)
 	return fsync(fd) ? -errno : 0;
 }
 
-/* The mode a new file at path is to have. */
-static mode_t mode_for(const char *path, mode_t mode)
+/* Owner and mode of the file that is replaced; of a new one the mode, less what umask takes. */
+static int set_owner(int fd, const struct stat *old, mode_t mode)
 {
-	struct stat st;
 	mode_t mask;
 
-	if (!stat(path, &st))
-		return st.st_mode & 07777;
+	if (old) {
+		/* Who may not give files away owns the new one. */
+		if (fchown(fd, old->st_uid, old->st_gid) && errno != EPERM)
+			return -errno;
+		return fchmod(fd, old->st_mode & 07777) ? -errno : 0;
+	}
 	mask = umask(0);
 	umask(mask);
-	return mode & ~mask;
+	return fchmod(fd, mode & ~mask) ? -errno : 0;
 }
 
 int confile_replace(const char *path, const char *text, mode_t mode)
 {
 	char real[PATH_MAX], temp[PATH_MAX + 16];
+	struct stat old;
+	bool is_there;
 	int fd, rc;
 
 	if (!realpath(path, real)) {
@@ -76,13 +81,16 @@ int confile_replace(const char *path, const char *text, mode_t mode)
 			return fail(EXIT_REFUSED, "%s: %s", path, strerror(errno));
 		memcpy(real, path, strlen(path) + 1);
 	}
+	is_there = stat(real, &old) == 0;
+	if (is_there && !S_ISREG(old.st_mode))
+		return fail(EXIT_REFUSED, "%s: is no regular file", path);
 	snprintf(temp, sizeof(temp), "%s.XXXXXX", real);
 	fd = mkostemp(temp, O_CLOEXEC);
 	if (fd < 0)
 		return fail(EXIT_REFUSED, "%s: %s", path, strerror(errno));
 	rc = write_all(fd, text, strlen(text));
-	if (!rc && fchmod(fd, mode_for(real, mode)))
-		rc = -errno;
+	if (!rc)
+		rc = set_owner(fd, is_there ? &old : NULL, mode);
 	close(fd);
 	if (!rc && rename(temp, real))
 		rc = -errno;

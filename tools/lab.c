@@ -115,33 +115,55 @@ static const char *command_state(json_t *node)
 	return proc_lives(&p) ? "running" : "exited";
 }
 
-/* One row a nic: {lab, state, node, command, pid, log, port, network, ifname, ipv4, port_state}. */
-static void add_rows(json_t *rows, json_t *lab, json_t *node, json_t *answer)
+static void copy_members(json_t *row, json_t *from, const char *const names[3])
+{
+	json_t *v;
+
+	for (size_t i = 0; i < 3; i++) {
+		v = json_object_get(from, names[i]);
+		json_object_set_new(row, names[i], v ? json_incref(v) : json_null());
+	}
+}
+
+/* A row; a node without nics has one without a port, a lab without nodes one without a node.  answer: what port.ls says, NULL when
+ * nobody answers. */
+static void add_row(json_t *rows, json_t *lab, json_t *node, json_t *port, json_t *answer)
 {
 	static const char *const from_lab[] = {"lab", "state", "file"};
 	static const char *const from_node[] = {"run", "pid", "log"};
 	static const char *const from_port[] = {"network", "ifname", "ipv4"};
-	const char *name;
-	json_t *port, *row;
+	const char *name = json_string_value(json_object_get(port, "name"));
+	const char *node_name = json_string_value(json_object_get(node, "name"));
+	const char *port_state = answer && name ? lab_port_state(answer, name) : NULL;
+	json_t *row = need(json_object());
+
+	copy_members(row, lab, from_lab);
+	if (!answer)
+		json_object_set_new(row, "state", json_string("no vfabd"));
+	json_object_set_new(row, "node", node_name ? json_string(node_name) : json_null());
+	json_object_set_new(row, "command", node ? json_string(command_state(node)) : json_null());
+	copy_members(row, node, from_node);
+	json_object_set_new(row, "port", name ? json_string(name) : json_null());
+	json_object_set_new(row, "port_state", port_state ? json_string(port_state) : json_null());
+	copy_members(row, port, from_port);
+	json_array_append_new(rows, row);
+}
+
+static void add_rows(json_t *rows, json_t *lab, json_t *answer)
+{
+	json_t *nodes = json_object_get(lab, "nodes"), *node, *port;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(node, "ports"), i, port)
+	if (json_array_size(nodes) == 0)
+		add_row(rows, lab, NULL, NULL, answer);
+	json_array_foreach(nodes, i, node)
 	{
-		name = json_string_value(json_object_get(port, "name"));
-		row = need(json_object());
-		for (k = 0; k < 3; k++)
-			json_object_set(row, from_lab[k], json_object_get(lab, from_lab[k]));
-		json_object_set(row, "node", json_object_get(node, "name"));
-		json_object_set_new(row, "command", json_string(command_state(node)));
-		for (k = 0; k < 3; k++)
-			json_object_set(row, from_node[k], json_object_get(node, from_node[k]));
-		json_object_set(row, "port", json_object_get(port, "name"));
-		json_object_set_new(row, "port_state",
-				    answer && name ? json_string(lab_port_state(answer, name))
-						   : json_null());
-		for (k = 0; k < 3; k++)
-			json_object_set(row, from_port[k], json_object_get(port, from_port[k]));
-		json_array_append_new(rows, row);
+		if (json_array_size(json_object_get(node, "ports")) == 0)
+			add_row(rows, lab, node, NULL, answer);
+		json_array_foreach(json_object_get(node, "ports"), k, port)
+		{
+			add_row(rows, lab, node, port, answer);
+		}
 	}
 }
 
@@ -159,9 +181,9 @@ int lab_list(const struct call *c)
 		{.head = "DEVICE", .path = "ifname"},
 		{.head = "ADDRESS", .path = "ipv4"},
 	};
-	json_t *all, *rows, *lab, *node, *answer;
+	json_t *all, *rows, *lab, *answer;
 	const char *socket;
-	size_t i, j;
+	size_t i;
 
 	all = lab_all();
 	rows = need(json_array());
@@ -173,8 +195,7 @@ int lab_list(const struct call *c)
 		answer = NULL;
 		if (!client_is_answered() || client_ask(client_request("port.ls"), NULL, &answer))
 			answer = NULL;
-		json_array_foreach(json_object_get(lab, "nodes"), j, node)
-			add_rows(rows, lab, node, answer);
+		add_rows(rows, lab, answer);
 		json_decref(answer);
 	}
 	if (c->json)

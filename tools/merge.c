@@ -82,6 +82,8 @@ bad:
 
 static json_t *option_value(enum option_as as, const char *text)
 {
+	uint64_t truth;
+
 	switch (as) {
 	case AS_NUMBER:
 		return number_or_text(text, strlen(text));
@@ -90,9 +92,7 @@ static json_t *option_value(enum option_as as, const char *text)
 	case AS_MAP:
 		return map_value(text);
 	case AS_FLAG:
-		if (!strcmp(text, "true") || !strcmp(text, "false"))
-			return json_boolean(*text == 't');
-		return NULL;
+		return units_truth(text, &truth) ? json_boolean(truth) : NULL;
 	default:
 		return json_string(text);
 	}

@@ -112,3 +112,17 @@ const char *units_bits_text(uint64_t bits, char buf[static UNITS_TEXT])
 {
 	return write_unit(bits, bits ? rates : rates + 3, buf);
 }
+
+/* YAML 1.1 has y and n too; those are words that people mean as words. */
+bool units_truth(const char *text, uint64_t *out)
+{
+	static const char *const words[] = {"false", "true", "no", "yes", "off", "on"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcasecmp(words[i], text))
+			continue;
+		*out = i % 2;
+		return true;
+	}
+	return false;
+}

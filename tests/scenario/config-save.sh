@@ -139,6 +139,21 @@ expect vfab config save "$T/linked.yaml"
 expect test -L "$T/linked.yaml"
 expect cmp "$T/fabric.yaml" "$T/elsewhere/real.yaml"
 expect_status 1 vfab config save "$T/none/file" 2>/dev/null
+# What is no file stays what it is; a file keeps its owner and mode.
+mkfifo "$T/fifo"
+mknod "$T/null" c 1 3
+ln -s "$T/null" "$T/to-null"
+for thing in "$SOCKET" "$T/fifo" "$T/null" "$T/to-null"; do
+	expect_status 1 vfab config save "$thing" 2>"$T/err"
+	expect grep -qF "vfab: $thing: is no regular file" "$T/err"
+done
+expect test -p "$T/fifo"
+expect test -c "$T/null"
+expect test -S "$SOCKET"
+chown nobody "$T/elsewhere/real.yaml"
+chmod 640 "$T/elsewhere/real.yaml"
+expect vfab config save "$T/linked.yaml"
+expect_eq "owner and mode" "$(stat -c '%U %a' "$T/elsewhere/real.yaml")" "nobody 640"
 expect_status 1 vfab config save "$T/elsewhere" 2>/dev/null
 expect_eq "what is left beside them" "$(find "$T/elsewhere" -type f | wc -l)" 1
 

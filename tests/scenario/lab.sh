@@ -151,6 +151,20 @@ expect is_there
 expect lab down "$T/one.yaml"
 nothing_is_left
 
+# A lab of one container without nics is a lab; one whose vfabd died is not up.
+echo "containers: {$TAG-idle: {}}" >"$T/idle.yaml"
+expect lab up "$T/idle.yaml"
+expect_eq "labs" "$(lab ls -o json | jq -c 'map([.lab, .state, .node, .command, .port])')" "[[\"idle\",\"up\",\"$TAG-idle\",\"none\",null]]"
+kill -KILL "$(pgrep -o -f "vfabd .*$SOCKET")"
+state_is()
+{
+	[ "$(lab ls -o json | jq -r '.[0].state')" = "$1" ]
+}
+wait_for 5 state_is "no vfabd"
+expect lab down "$T/idle.yaml"
+rm -f "$SOCKET"
+nothing_is_left
+
 # What fails in the middle is undone: a namespace that exists, and is another's, stays as it is.
 ip netns add "$TAG-db"
 theirs=$(stat -L -c %i "/run/netns/$TAG-db")

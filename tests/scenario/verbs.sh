@@ -28,6 +28,12 @@ says 65 'is link-local' net add x --mode host-only --ipv6 fe80::/64
 says 65 'port p: "zz" is not a MAC address' port add p --net office --tap t0 --mac zz
 says 65 'port p: VLAN range "5-3" ends' port add p --tap t0 --vlan-mode trunk --trunks 5-3
 says 65 'option --storm does not take "5"' port add p --net office --tap t0 --storm 5
+says 65 'option --isolated does not take "maybe"' port add p --net office --tap t0 --isolated=maybe
+says 2 '"none" is one argument too many; usage: vfab net set NAME' net set office --isolate none
+expect vfab net set office --isolate=yes
+expect vfab net set office --isolate=off
+: >"$T/empty.yaml"
+for verb in check diff apply; do says 65 'empty.yaml:1:1: the file is empty' $verb "$T/empty.yaml"; done
 says 2 'network x: mode is missing' net add x
 says 2 'port p: needs tap' port add p --net office
 says 2 'port p: needs network or vlan-mode' port add p --tap t0

@@ -68,6 +68,16 @@ static void numbers(void **state)
 	assert_true(v == UINT64_MAX);
 }
 
+static void truths(void **state)
+{
+	static const struct good good[] = {{"true", 1}, {"yes", 1}, {"on", 1},	 {"True", 1},
+					   {"no", 0},	{"off", 0}, {"false", 0}};
+	static const char *const bad[] = {"", "y", "n", "1", "0", "none", "true ", "tru"};
+
+	(void)state;
+	check(units_truth, good, COUNT_OF(good), bad, COUNT_OF(bad));
+}
+
 static void durations(void **state)
 {
 	static const struct good good[] = {
@@ -197,8 +207,9 @@ static void nearest(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers), cmocka_unit_test(durations), cmocka_unit_test(bits),
-		cmocka_unit_test(bytes),   cmocka_unit_test(texts),	cmocka_unit_test(nearest),
+		cmocka_unit_test(numbers), cmocka_unit_test(truths), cmocka_unit_test(durations),
+		cmocka_unit_test(bits),	   cmocka_unit_test(bytes),  cmocka_unit_test(texts),
+		cmocka_unit_test(nearest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
