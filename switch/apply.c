@@ -138,8 +138,7 @@ static struct mac mac_before(const struct attempt *a, const struct tap_spec *spe
 	for (size_t i = 0; i < a->n_closed; i++) {
 		const struct tap_spec *was = &a->closed[i].spec;
 
-		if (strcmp(was->ifname, spec->ifname) == 0 &&
-		    strcmp(was->netns, spec->netns) == 0)
+		if (strcmp(was->ifname, spec->ifname) == 0 && strcmp(was->netns, spec->netns) == 0)
 			return a->closed[i].port->first_mac;
 	}
 	return spec->mac;
@@ -276,33 +275,28 @@ static int take_out(struct attempt *a, const struct tap_spec *old, struct port *
 	return 0;
 }
 
-/* The port of the next fabric with that name. */
-static struct port *next_port(const struct attempt *a, const char *name)
-{
-	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
-		if (a->next[slot] && strcmp(a->next[slot]->name, name) == 0)
-			return a->next[slot];
-	return NULL;
-}
-
-/* The port of this want stays as it is, or with other settings. */
-static bool stays(const struct want *was, const struct want *w)
-{
-	return was && w && was->kind == w->kind && want_is_same_device(&was->spec, &w->spec);
-}
-
 /* Some port that is to be opened wants a device of that name; its namespace may be named in another way. */
-static bool is_wanted(const struct attempt *a, const struct want *old, size_t n_old,
-		      const char *ifname)
+static bool is_wanted(const struct attempt *a, const char *ifname)
+{
+	for (size_t i = 0; i < a->n_wants; i++)
+		if (a->wants[i].is_new && strcmp(a->wants[i].spec.ifname, ifname) == 0)
+			return true;
+	return false;
+}
+
+/* Ports that stay open as they are go into the next fabric; the others are new. */
+static void sort_wants(struct attempt *a, const struct want *old, size_t n_old)
 {
 	for (size_t i = 0; i < a->n_wants; i++) {
-		const struct want *w = &a->wants[i];
+		struct want *w = &a->wants[i];
+		const struct want *was = want_find(old, n_old, w->spec.port);
+		struct port *p = port_of(a->d, w->spec.port);
 
-		if (strcmp(w->spec.ifname, ifname) == 0 &&
-		    !stays(want_find(old, n_old, w->spec.port), w))
-			return true;
+		w->is_new = !p || !was || was->kind != w->kind ||
+			    !want_is_same_device(&was->spec, &w->spec);
+		if (!w->is_new)
+			a->next[p->slot] = p;
 	}
-	return false;
 }
 
 /* Step 2.  What is in the way goes first, so that ports may take each other's devices. */
@@ -310,20 +304,19 @@ static int open_ports(struct attempt *a, const struct want *old, size_t n_old)
 {
 	int rc = 0;
 
+	sort_wants(a, old, n_old);
 	for (size_t i = 0; rc == 0 && i < n_old; i++) {
-		const struct want *w = want_find(a->wants, a->n_wants, old[i].spec.port);
-		struct port *p = port_of(a->d, old[i].spec.port);
+		const struct tap_spec *spec = &old[i].spec;
+		struct port *p = port_of(a->d, spec->port);
 
-		if (p && stays(&old[i], w))
-			a->next[p->slot] = p;
-		else if (p && (w || is_wanted(a, old, n_old, old[i].spec.ifname)))
-			rc = take_out(a, &old[i].spec, p);
+		if (!p || a->next[p->slot] == p)
+			continue;
+		if (want_find(a->wants, a->n_wants, spec->port) || is_wanted(a, spec->ifname))
+			rc = take_out(a, spec, p);
 	}
 	for (size_t i = 0; rc == 0 && i < a->n_wants; i++)
-		if (!next_port(a, a->wants[i].spec.port)) {
+		if (a->wants[i].is_new)
 			rc = open_port(a, &a->wants[i]);
-			a->wants[i].is_new = rc == 0;
-		}
 	return rc;
 }
 
@@ -406,6 +399,15 @@ static void undo(struct attempt *a, const struct want *old, size_t n_old)
 				   want_find(old, n_old, a->next[slot]->name) != NULL);
 	if (a->n_closed)
 		bring_back(a);
+}
+
+/* The port of the next fabric with that name. */
+static struct port *next_port(const struct attempt *a, const char *name)
+{
+	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
+		if (a->next[slot] && strcmp(a->next[slot]->name, name) == 0)
+			return a->next[slot];
+	return NULL;
 }
 
 /* New policers where limits change.  Workers see a policer by their fabric only, so it can be in its port before. */

@@ -18,7 +18,7 @@ struct want {
 	struct tap_spec spec;
 	enum port_kind kind;
 	const struct conf_port *conf; /* NULL: the device of a host-only network */
-	bool is_new;		      /* opened by this attempt */
+	bool is_new;		      /* to be opened */
 };
 
 /* Every port that a configuration has, malloc'd, *n of them; NULL without memory. */
