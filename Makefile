@@ -34,7 +34,7 @@ SWITCH := forward trace filter guard_loop worker fabric state broker_client sand
 PORT   := port scratch tap gso
 VLAN   := vlan tag
 BRIDGE := rtnl netns
-TOOLS  := call client table confile merge net port mac see top watch apply proc attach netns \
+TOOLS  := say call client table confile merge net port mac see top watch apply proc attach netns \
           lab_state lab_conf lab_up lab_down lab complete
 
 base_o   := $(BASE:%=switch/base/%.o)

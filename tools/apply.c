@@ -18,6 +18,7 @@
 #include "tools/client.h"
 #include "tools/confile.h"
 #include "tools/nouns.h"
+#include "tools/say.h"
 #include "tools/table.h"
 
 const struct verb_option apply_options[] = {

@@ -22,6 +22,7 @@
 #include "tools/merge.h"
 #include "tools/nouns.h"
 #include "tools/proc.h"
+#include "tools/say.h"
 #include "tools/table.h"
 
 const struct verb_option attach_options[] = {

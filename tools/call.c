@@ -16,25 +16,7 @@
 
 #include "switch/base/units.h"
 #include "tools/client.h"
-#include "tools/table.h"
-
-int fail(int status, const char *fmt, ...)
-{
-	va_list args;
-	char *text, *clean;
-
-	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) < 0)
-		text = NULL;
-	va_end(args);
-	/* Names and addresses in it may come from a guest or a file. */
-	clean = text_clean(need(text));
-	fflush(stdout);
-	fprintf(stderr, "vfab: %s\n", clean);
-	free(clean);
-	free(text);
-	return status;
-}
+#include "tools/say.h"
 
 bool verb_is(const struct verb *v, const char *noun, const char *verb)
 {

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_DATA = 65 };
 enum { OPTIONS_MAX = 32 };
 
 /* What an option is in a fragment of the configuration. */
@@ -68,8 +67,5 @@ bool verb_is(const struct verb *v, const char *noun, const char *verb);
 
 /* "vfab port add NAME [OPTIONS]"; returns its length as snprintf does. */
 int verb_usage(const struct verb *v, char *buf, size_t size);
-
-/* Writes "vfab: MESSAGE" as one clean line on standard error and returns status. */
-int fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

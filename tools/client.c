@@ -24,8 +24,7 @@
 #include <unistd.h>
 
 #include "switch/base/loop.h"
-#include "tools/call.h"
-#include "tools/table.h"
+#include "tools/say.h"
 
 #define SOCKET_DEFAULT "/run/vfab/vfab.sock"
 

@@ -14,7 +14,7 @@
 
 #include "tools/client.h"
 #include "tools/nouns.h"
-#include "tools/table.h"
+#include "tools/say.h"
 
 enum { WORD_SIZE = 64 };
 

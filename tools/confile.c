@@ -11,8 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/call.h"
-#include "tools/table.h"
+#include "tools/say.h"
 
 int confile_fail(int status, const char *path, const struct conf_error *err)
 {

@@ -13,6 +13,7 @@
 #include "tools/confile.h"
 #include "tools/lab_steps.h"
 #include "tools/nouns.h"
+#include "tools/say.h"
 #include "tools/table.h"
 
 static int needs_root(const char *what)

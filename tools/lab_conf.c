@@ -16,9 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/call.h"
 #include "tools/confile.h"
-#include "tools/table.h"
+#include "tools/say.h"
 
 void lab_port_name(const struct conf_container *node, size_t nic, char buf[static LAB_PORT_SIZE])
 {

@@ -13,11 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/call.h"
 #include "tools/client.h"
 #include "tools/merge.h"
 #include "tools/netns.h"
-#include "tools/table.h"
+#include "tools/say.h"
 
 enum { END_MS = 3000, DAEMON_END_MS = 10000 };
 

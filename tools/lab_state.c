@@ -12,9 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/call.h"
 #include "tools/confile.h"
-#include "tools/table.h"
+#include "tools/say.h"
 
 const char *lab_run_dir(void)
 {

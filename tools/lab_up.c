@@ -20,11 +20,10 @@
 #include <unistd.h>
 
 #include "switch/base/loop.h"
-#include "tools/call.h"
 #include "tools/client.h"
 #include "tools/lab_conf.h"
 #include "tools/netns.h"
-#include "tools/table.h"
+#include "tools/say.h"
 
 enum { START_MS = 10000, PORTS_MS = 10000, LOOK_MS = 25, EARLY_MS = 150 };
 

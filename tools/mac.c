@@ -5,6 +5,7 @@
 #include "tools/client.h"
 #include "tools/merge.h"
 #include "tools/nouns.h"
+#include "tools/say.h"
 #include "tools/table.h"
 
 const struct verb_option mac_options[] = {

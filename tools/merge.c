@@ -17,6 +17,7 @@
 
 #include "switch/base/units.h"
 #include "tools/client.h"
+#include "tools/say.h"
 #include "tools/table.h"
 
 /* A number where it is one, so that "10" and "twenty" are both for the schema to judge. */

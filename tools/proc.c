@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "switch/base/loop.h"
-#include "tools/table.h"
+#include "tools/say.h"
 
 enum { LOOK_MS = 20, STAT_SESSION = 6, STAT_START = 22 };
 

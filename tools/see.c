@@ -6,6 +6,7 @@
 #include "switch/base/units.h"
 #include "tools/client.h"
 #include "tools/nouns.h"
+#include "tools/say.h"
 #include "tools/table.h"
 
 #ifndef VFAB_VERSION

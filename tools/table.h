@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * table: what people read: aligned columns, clean text, figures with a unit.
+ * table: what people read: aligned columns, figures with a unit.
  *
  * Every read verb is a list of columns over the objects that vfabd answers with.  Text is escaped:
  * no control character of a name reaches the terminal.
@@ -42,14 +42,8 @@ char *table_value(json_t *v);
 /* The member at path in clean words, "-" when there is none.  malloc'd. */
 char *table_member(json_t *obj, const char *path);
 
-/* A copy without control characters: each becomes \xNN, as do bytes that are not UTF-8.  malloc'd. */
-char *text_clean(const char *text);
-
 /* 1234567 -> "1.23M": at most four digits, decimal. */
 const char *text_figure(double value, char buf[static FIGURE_TEXT]);
-
-/* p, or the end of the program when there was no memory. */
-void *need(void *p);
 
 /* Pretty JSON and a newline; an object a line when is_stream. */
 void json_out(json_t *v, bool is_stream);

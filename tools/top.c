@@ -21,6 +21,7 @@
 #include "switch/base/loop.h"
 #include "tools/client.h"
 #include "tools/nouns.h"
+#include "tools/say.h"
 #include "tools/table.h"
 
 enum { ROUND_MS = 1000, SCREEN_ROWS = 24, HEAD_ROWS = 3, DROP_ROWS = 6 };

@@ -11,6 +11,7 @@
 #include "switch/base/units.h"
 #include "tools/client.h"
 #include "tools/nouns.h"
+#include "tools/say.h"
 
 enum { USAGE_SIZE = 256, NOUNS_MAX = 64 };
 

@@ -18,6 +18,7 @@
 #include "switch/base/units.h"
 #include "tools/client.h"
 #include "tools/nouns.h"
+#include "tools/say.h"
 #include "tools/table.h"
 
 enum { SNAPLEN_MAX = 262144 };

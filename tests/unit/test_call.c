@@ -12,6 +12,7 @@
 #include "tools/client.h"
 #include "tools/merge.h"
 #include "tools/nouns.h"
+#include "tools/say.h"
 
 /* After ours: it has a macro fail(). */
 #include <cmocka.h>

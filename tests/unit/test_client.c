@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "tools/call.h"
+#include "tools/say.h"
 
 /* After ours: it has a macro fail(). */
 #include <cmocka.h>

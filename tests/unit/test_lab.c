@@ -15,6 +15,7 @@
 #include "tools/client.h"
 #include "tools/confile.h"
 #include "tools/lab_state.h"
+#include "tools/say.h"
 
 /* After ours: it has a macro fail(). */
 #include <cmocka.h>

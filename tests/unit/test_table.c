@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* table: clean text, figures, aligned columns. */
+#include "tools/say.h"
 #include "tools/table.h"
 
 #include <setjmp.h>
