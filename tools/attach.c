@@ -2,7 +2,7 @@
 /*
  * attach: `vfab attach`: a tap in a container, a namespace or beside a process.
  *
- * What the word means is found here, in this order: all digits are a pid; a name under /run/netns; a running
+ * What the word means is found here, in this order: all digits are a pid; a name under /run/netns or a path; a running
  * container of LXC, Podman or Docker.  The engines are asked through their own programs, with the user's rights; those that are not
  * installed are passed over.  Two engines that run a container of one name are an error; a prefix
  * ("podman:web", also lxc: docker: netns: pid:) says which is meant.  The rest is `port add`.
@@ -68,16 +68,21 @@ static int find_pid(const char *word, struct target *t)
 
 static int find_netns(const char *word, struct target *t)
 {
-	char path[sizeof("/run/netns/") + CONF_NETNS_SIZE];
+	static const char dir[] = "/run/netns/";
+	char path[sizeof(dir) + CONF_NETNS_SIZE];
+	const char *name;
 	struct stat st;
 
-	if (strchr(word, '/') || strlen(word) >= CONF_NETNS_SIZE || !strcmp(word, ".") ||
-	    !strcmp(word, ".."))
+	if (!strncmp(word, dir, strlen(dir)))
+		word += strlen(dir);
+	name = *word == '/' ? strrchr(word, '/') + 1 : word;
+	if (!*name || strchr(name, '/') || strlen(word) >= CONF_NETNS_SIZE || !strcmp(name, ".") ||
+	    !strcmp(name, ".."))
 		return -ENOENT;
-	snprintf(path, sizeof(path), "/run/netns/%s", word);
+	snprintf(path, sizeof(path), "%s%s", *word == '/' ? "" : dir, word);
 	if (stat(path, &st))
 		return -ENOENT;
-	snprintf(t->name, sizeof(t->name), "%.63s", word);
+	snprintf(t->name, sizeof(t->name), "%.63s", name);
 	snprintf(t->netns, sizeof(t->netns), "%s", word);
 	t->kind = "namespace";
 	return 0;
@@ -157,7 +162,7 @@ static const struct place {
 	int (*find)(const char *word, struct target *t);
 } places[] = {
 	{"pid:", "a process", NULL, find_pid},
-	{"netns:", "a name under /run/netns", NULL, find_netns},
+	{"netns:", "a name under /run/netns or a path", NULL, find_netns},
 	{"lxc:", "a running LXC container", "lxc-info", find_lxc},
 	{"podman:", "a running Podman container", "podman", find_podman},
 	{"docker:", "a running Docker container", "docker", find_docker},

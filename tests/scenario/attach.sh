@@ -57,6 +57,15 @@ expect_eq "its addresses" "$(ip -n "$c2" -j addr show data | jq -c '[.[0].addr_i
 expect_eq "its route" "$(ip -n "$c2" -j route show default | jq -r '.[0] | "\(.gateway) \(.dev)"')" "10.77.0.1 data"
 expect run c1 ping -q -c 2 -i 0.05 -W 1 10.77.0.2
 expect run c1 ping -q -c 2 -i 0.05 -W 1 10.77.0.3
+# By path: one under /run/netns means the name.
+expect vfab attach "/run/netns/$c1" --net office --ifname more --name by-path
+expect_eq "namespace of by-path" "$(port_value by-path .netns)" "$c1"
+expect vfab port del by-path
+expect vfab attach "/proc/$NAMELESS/ns/net" --net office --ifname more
+expect_eq "device of net" "$(port_value net .ifname)" more
+expect vfab port del net
+says 1 "there is none" vfab attach /run/netns/ --net office
+says 1 "there is none" vfab attach /nowhere/at/all --net office
 expect nsenter --net="/proc/$NAMELESS/ns/net" ping -q -c 2 -i 0.05 -W 1 10.77.0.2
 
 # What it refuses, changing nothing.
