@@ -144,7 +144,9 @@ static int change_address(struct rtnl *r, int ifindex, const struct prefix *was,
 		err = rtnl_addr_add(r, ifindex, want);
 	if (err)
 		return broker_fail(why, err, "address %s: %s",
-				   prefix_text(want->is_set ? want : was, text), strerror(-err));
+				   prefix_text(want->is_set ? want : was, text),
+				   /* what the kernel says where the sysctl disable_ipv6 is set */
+				   err == -EACCES ? "IPv6 is disabled there" : strerror(-err));
 	return 0;
 }
 
