@@ -207,6 +207,8 @@ static int open_state(struct daemon *d)
 		return -1;
 	}
 	d->fdb = fdb_create(&d->state->fdb, fresh, seed);
+	if (!d->fdb)
+		log_err("no memory");
 	return d->fdb ? 0 : -1;
 }
 
@@ -236,13 +238,19 @@ int switch_run(const char *conf_name)
 	const char *step = "";
 	int status = 1, rc;
 
-	if (!r)
+	if (!r) {
+		log_err("no memory");
 		return 1;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	r->d.loop = loop_create();
 	r->d.conf = conf_create();
 	r->guard_loop = guard_loop_create();
-	if (!r->d.loop || !r->d.conf || !r->guard_loop || open_state(&r->d) < 0)
+	if (!r->d.loop || !r->d.conf || !r->guard_loop) {
+		log_err("no memory");
+		goto out;
+	}
+	if (open_state(&r->d) < 0)
 		goto out;
 	json_object_seed(0); /* it may want a random device, which the sandbox has not */
 	rc = sandbox_enter(&step);
