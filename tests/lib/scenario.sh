@@ -13,6 +13,7 @@
 #   frames <<PY              a Python program that knows tests/lib/frames.py
 #   expect CMD...            CMD must succeed         refuse CMD...      CMD must fail
 #   expect_status N CMD...   CMD must end with N      expect_eq WHAT GOT WANT
+#   says N TEXT CMD...       CMD must end with N and say one line, which holds TEXT
 #   wait_for SECONDS CMD...  until CMD succeeds; fails when it did not in time.  Nothing sleeps blindly
 #   port_value PORT FILTER   a jq filter on one object of `vfab port ls`
 #   link_value NS IF FILTER  a jq filter on what `ip link` says of an interface there
@@ -114,6 +115,18 @@ expect_status()
 	echo "expect status $want: $*"
 	"$@" || got=$?
 	[ "$got" = "$want" ] || fail "status $got, not $want: $*"
+}
+
+says()
+{
+	local want=$1 text=$2 status=0
+	shift 2
+
+	"$@" 2>"$T/said" || status=$?
+	cat "$T/said"
+	expect_eq "status of $*" "$status" "$want"
+	expect_eq "lines said" "$(wc -l <"$T/said")" 1
+	expect grep -qF -- "$text" "$T/said"
 }
 
 expect_eq()

@@ -29,19 +29,6 @@ has_own_network()
 	[ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]
 }
 
-# One line, that status, those words.
-says()
-{
-	local want=$1 text=$2 status=0
-	shift 2
-
-	"$@" 2>"$T/said" || status=$?
-	cat "$T/said"
-	expect_eq "status of $*" "$status" "$want"
-	expect_eq "lines said" "$(wc -l <"$T/said")" 1
-	expect grep -qF -- "$text" "$T/said"
-}
-
 # By name, plain and with its prefix, and by pid; they reach each other.
 expect vfab attach "$c1" --net office --ipv4 10.77.0.1/24
 expect vfab attach "netns:$c2" --net office --ipv4 10.77.0.2/24 --ipv6 fd77::2/64 --gateway 10.77.0.1 --ifname data \

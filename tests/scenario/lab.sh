@@ -75,19 +75,6 @@ nothing_is_left()
 	expect_eq "taps that are left" "$(taps_of "$fab")" ""
 }
 
-# One line, that status, those words.
-says()
-{
-	local want=$1 text=$2 status=0
-	shift 2
-
-	"$@" 2>"$T/said" || status=$?
-	cat "$T/said"
-	expect_eq "status of $*" "$status" "$want"
-	expect_eq "lines said" "$(wc -l <"$T/said")" 1
-	expect grep -qF -- "$text" "$T/said"
-}
-
 end_what_is_left()
 {
 	local pid name

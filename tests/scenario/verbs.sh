@@ -6,48 +6,37 @@
 #   [ vfabd in fab ]   without ports
 . "$(dirname "$0")/../lib/scenario.sh"
 
-# says STATUS TEXT WORD...: one line with the text, and that status.
-says()
-{
-	local want=$1 text=$2
-	shift 2
-
-	expect_status "$want" vfab "$@" 2>"$T/said"
-	grep -qF -e "$text" "$T/said" || fail "not '$text' but: $(cat "$T/said")"
-	expect_eq lines "$(wc -l <"$T/said")" 1
-}
-
 ns fab -6
 fabric </dev/null
 expect vfab net add office --mode internal --vlan 10
 
-says 65 'network x: vlan must be a number from 1 to 4094, not "4095"' net add x --mode internal --vlan 4095
-says 65 'network x: vlan must be a number from 1 to 4094, not "010"' net add x --mode internal --vlan 010
-says 65 'network x: unknown mode "foo"' net add x --mode foo
-says 65 'is link-local' net add x --mode host-only --ipv6 fe80::/64
-says 65 'port p: "zz" is not a MAC address' port add p --net office --tap t0 --mac zz
-says 65 'port p: VLAN range "5-3" ends' port add p --tap t0 --vlan-mode trunk --trunks 5-3
-says 65 'option --storm does not take "5"' port add p --net office --tap t0 --storm 5
-says 65 'option --isolated does not take "maybe"' port add p --net office --tap t0 --isolated=maybe
-says 2 '"none" is one argument too many; usage: vfab net set NAME' net set office --isolate none
+says 65 'network x: vlan must be a number from 1 to 4094, not "4095"' vfab net add x --mode internal --vlan 4095
+says 65 'network x: vlan must be a number from 1 to 4094, not "010"' vfab net add x --mode internal --vlan 010
+says 65 'network x: unknown mode "foo"' vfab net add x --mode foo
+says 65 'is link-local' vfab net add x --mode host-only --ipv6 fe80::/64
+says 65 'port p: "zz" is not a MAC address' vfab port add p --net office --tap t0 --mac zz
+says 65 'port p: VLAN range "5-3" ends' vfab port add p --tap t0 --vlan-mode trunk --trunks 5-3
+says 65 'option --storm does not take "5"' vfab port add p --net office --tap t0 --storm 5
+says 65 'option --isolated does not take "maybe"' vfab port add p --net office --tap t0 --isolated=maybe
+says 2 '"none" is one argument too many; usage: vfab net set NAME' vfab net set office --isolate none
 expect vfab net set office --isolate=yes
 expect vfab net set office --isolate=off
 : >"$T/empty.yaml"
-for verb in check diff apply; do says 65 'empty.yaml:1:1: the file is empty' $verb "$T/empty.yaml"; done
-says 2 'network x: mode is missing' net add x
-says 2 'port p: needs tap' port add p --net office
-says 2 'port p: needs network or vlan-mode' port add p --tap t0
-says 1 'network "ofice" does not exist (did you mean "office"?)' port add p --net ofice --tap t0
-says 1 'port p: vhost-user is not yet available' port add p --net office --vhost-user p
-says 1 'network x: mode "nat" is not yet available' net add x --mode nat
-says 1 'network office: exists already' net add office --mode internal
-says 1 'network lab: does not exist' net del lab
+for verb in check diff apply; do says 65 'empty.yaml:1:1: the file is empty' vfab $verb "$T/empty.yaml"; done
+says 2 'network x: mode is missing' vfab net add x
+says 2 'port p: needs tap' vfab port add p --net office
+says 2 'port p: needs network or vlan-mode' vfab port add p --tap t0
+says 1 'network "ofice" does not exist (did you mean "office"?)' vfab port add p --net ofice --tap t0
+says 1 'port p: vhost-user is not yet available' vfab port add p --net office --vhost-user p
+says 1 'network x: mode "nat" is not yet available' vfab net add x --mode nat
+says 1 'network office: exists already' vfab net add office --mode internal
+says 1 'network lab: does not exist' vfab net del lab
 
-says 1 'vfab: vfabd was started without -c: name a file' config save
-says 2 'there is no "net foo"; usage: vfab net add|ls|' help net foo
-says 2 'there is no "net ad" (did you mean "add"?)' help net ad
-says 2 'there is no "foo"; see vfab help' foo
-says 1 'uplink: not yet' help uplink
+says 1 'vfab: vfabd was started without -c: name a file' vfab config save
+says 2 'there is no "net foo"; usage: vfab net add|ls|' vfab help net foo
+says 2 'there is no "net ad" (did you mean "add"?)' vfab help net ad
+says 2 'there is no "foo"; see vfab help' vfab foo
+says 1 'uplink: not yet' vfab help uplink
 expect vfab help net add >/dev/null
 expect_status 2 "$BUILD/vfab" -s 2>"$T/said"
 expect grep -qxF 'vfab: -s takes the path of a socket' "$T/said"
@@ -55,7 +44,7 @@ expect grep -qxF 'vfab: -s takes the path of a socket' "$T/said"
 	echo 'networks: {}'
 	head -c $((4 << 20)) /dev/zero | tr '\0' '#'
 } >"$T/long.yaml"
-says 65 "$T/long.yaml:1:1: the text is longer than 4 MiB" check "$T/long.yaml"
+says 65 "$T/long.yaml:1:1: the text is longer than 4 MiB" vfab check "$T/long.yaml"
 expect vfab net add six --mode host-only --ipv6 fd00:20::/64
 expect_eq "gateway of IPv6 alone" "$(vfab net ls -o json | jq -r '.[] | select(.name == "six").gateway')" fd00:20::1
 stop_fabric
@@ -75,10 +64,10 @@ for vlan in 20 30; do
 	file $vlan >"$T/$vlan.yaml"
 done
 expect vfab apply "$T/20.yaml" --confirm 60
-says 1 'an apply waits to be confirmed and goes back in' net set office --mtu 9000
+says 1 'an apply waits to be confirmed and goes back in' vfab net set office --mtu 9000
 expect grep -qE 'in (60|59|58) s: vfab config confirm$' "$T/said"
-says 1 'waits to be confirmed' config save
-says 1 'waits to be confirmed' config save "$T/saved.yaml"
+says 1 'waits to be confirmed' vfab config save
+says 1 'waits to be confirmed' vfab config save "$T/saved.yaml"
 expect test ! -e "$T/saved.yaml"
 expect_status 0 vfab diff "$T/20.yaml"
 # Another that waits: the first way back.
@@ -89,7 +78,7 @@ expect has_event confirm_timeout
 expect vfab apply "$T/20.yaml" --confirm 1
 expect vfab apply "$T/30.yaml"
 expect has_event confirm 'another apply settles'
-says 1 'nothing waits' config confirm
+says 1 'nothing waits' vfab config confirm
 expect vfab net set office --mtu 9000
 # A bad file decides nothing, a good one does.
 expect vfab apply "$T/20.yaml" --confirm 60
@@ -98,7 +87,7 @@ kill -HUP "$FABRIC_PID"
 bad="$T/fabric.yaml:1:43: networks.office.vlan: vlan must be a number from 1 to 4094, not \"4095\""
 wait_for 3 has_event reload_failed "$bad"
 expect grep -qF "$bad" "$LOG"
-says 1 'waits to be confirmed' net set office --mtu 8000
+says 1 'waits to be confirmed' vfab net set office --mtu 8000
 file 10 >"$T/fabric.yaml"
 kill -HUP "$FABRIC_PID"
 wait_for 3 has_event confirm 'a reload settles'
