@@ -99,9 +99,9 @@ class Quiet:
 
     def wait(self):
         while self.left_s > 0:
-            before = cpu_ticks()
+            ticks = cpu_ticks()
             time.sleep(0.2)
-            idle, total = (now - then for now, then in zip(cpu_ticks(), before))
+            idle, total = (after - before for after, before in zip(cpu_ticks(), ticks))
             if idle > 0.85 * total:
                 return
             self.left_s -= 0.2

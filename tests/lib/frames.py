@@ -17,6 +17,7 @@ import ctypes
 import fcntl
 import json
 import os
+import signal
 import socket
 import struct
 import sys
@@ -232,3 +233,57 @@ def learn(*known):
             send_settled(station, [eth(BROADCAST, station.mac, b"here")])
     for station in known:
         station.drain()
+
+
+class Serials:
+    """A process sends numbered frames from one station to another, `burst` of them each ms and a broadcast with every thousandth, while
+    the body runs.  The body calls drain() often enough for the receiver's buffer; at its end every frame must have arrived,
+    once and in order."""
+
+    def __init__(self, sender, receiver, burst):
+        self.sender, self.receiver, self.burst = sender, receiver, burst
+        self.seen, self.wrong = 0, []
+
+    def __enter__(self):
+        self.reader, writer = os.pipe()
+        self.child = os.fork()
+        if self.child == 0:
+            os.write(writer, struct.pack("!I", self._send()))
+            os._exit(0)
+        os.close(writer)
+        return self
+
+    def _send(self):
+        ends = []
+        signal.signal(signal.SIGTERM, lambda *_: ends.append(True))
+        n = 0
+        while not ends:
+            for _ in range(self.burst):
+                self.sender.send(eth(self.receiver.mac, self.sender.mac, struct.pack("!I", n)))
+                n += 1
+            if n % 1000 == 0:
+                self.sender.send(eth(BROADCAST, self.sender.mac, b"to all that there are"))
+            time.sleep(0.001)
+        return n
+
+    def drain(self):
+        for frame in self.receiver.drain():
+            if frame[0] == 0xFF:
+                continue
+            serial = struct.unpack_from("!I", frame, 14)[0]
+            if serial != self.seen:
+                self.wrong.append((self.seen, serial))
+            self.seen = serial + 1
+
+    def _is_all(self, sent):
+        self.drain()
+        return self.seen == sent
+
+    def __exit__(self, kind, *_):
+        os.kill(self.child, signal.SIGTERM)
+        os.waitpid(self.child, 0)
+        if kind:
+            return
+        sent = struct.unpack("!I", os.read(self.reader, 4))[0]
+        wait_for(5, f"all {sent} frames", lambda: self._is_all(sent))
+        expect(self.wrong, [], f"of {sent} frames none is lost, doubled or out of order")

@@ -17,6 +17,7 @@
 #   wait_for SECONDS CMD...  until CMD succeeds; fails when it did not in time.  Nothing sleeps blindly
 #   port_value PORT FILTER   a jq filter on one object of `vfab port ls`
 #   link_value NS IF FILTER  a jq filter on what `ip link` says of an interface there
+#   pair                     namespaces c1 (10.77.0.1) and c2 (10.77.0.2), ports of those names on network office, VLAN 10, up
 #   ports_up [PORT...]       every port, or those named, is up
 #   pings_lost FILE MOST     the summary of ping in FILE tells of answers, and of at most so many that did not come; a ping that was
 #                            stopped by a signal may have one on its way
@@ -267,6 +268,20 @@ fabric()
 	wait_for 5 fabric_answers
 	fabric_lives || fail "vfabd ended at its start: $(tail -n 3 "$LOG")"
 	wait_for 5 test -n "$(switch_pid)"
+}
+
+pair()
+{
+	ns c1
+	ns c2
+	fabric <<-EOF
+		networks:
+		  office: {mode: internal, vlan: 10}
+		ports:
+		$(tap c1 "network: office, ipv4: 10.77.0.1/24")
+		$(tap c2 "network: office, ipv4: 10.77.0.2/24")
+	EOF
+	wait_for 5 ports_up
 }
 
 end_fabric()

@@ -7,8 +7,6 @@
 #   c1, c2, then p1 .. in "room" -- office, VLAN 10 -- [ switch | broker ] -- file, state and captures in a tmpfs of 1 MiB
 . "$(dirname "$0")/../lib/scenario.sh"
 
-ns c1
-ns c2
 ns room
 allow_log '[Tt]oo many open files|[Mm]emory|descriptors|[Nn]o space'
 mkdir "$T/disk"
@@ -29,14 +27,7 @@ one_line()
 	expect_eq "lines that it says" "$(wc -l <"$T/said")" "$([ "$want" = 0 ] && echo 0 || echo 1)"
 }
 
-fabric <<EOF
-networks:
-  office: {mode: internal, vlan: 10}
-ports:
-$(tap c1 "network: office, ipv4: 10.77.0.1/24")
-$(tap c2 "network: office, ipv4: 10.77.0.2/24")
-EOF
-wait_for 5 ports_up
+pair
 expect run c1 ping -q -c 1 -W 1 10.77.0.2
 switch=$(switch_pid)
 start c1 ping -q -i 0.01 -W 1 10.77.0.2

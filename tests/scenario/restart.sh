@@ -8,16 +8,7 @@
 #   c2 --'
 . "$(dirname "$0")/../lib/scenario.sh"
 
-ns c1
-ns c2
-fabric <<EOF
-networks:
-  office: {mode: internal, vlan: 10}
-ports:
-$(tap c1 "network: office, ipv4: 10.77.0.1/24")
-$(tap c2 "network: office, ipv4: 10.77.0.2/24")
-EOF
-wait_for 5 ports_up
+pair
 allow_log '[Ss]witch'
 expect vfab port set c2 --mtu 1400
 vfab config show >"$T/before.yaml"

@@ -6,16 +6,7 @@
 #   c1, c2 -- office, VLAN 10 -- [ vfabd ]
 . "$(dirname "$0")/../lib/scenario.sh"
 
-ns c1
-ns c2
-fabric <<EOF
-networks:
-  office: {mode: internal, vlan: 10}
-ports:
-$(tap c1 "network: office, ipv4: 10.77.0.1/24")
-$(tap c2 "network: office, ipv4: 10.77.0.2/24")
-EOF
-wait_for 5 ports_up
+pair
 expect run c1 ping -q -c 2 -i 0.05 -W 1 10.77.0.2
 
 switch=$(switch_pid)

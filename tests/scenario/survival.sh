@@ -8,16 +8,7 @@
 #   c1, c2 -- office, VLAN 10 -- [ switch: dies | broker: stays ]
 . "$(dirname "$0")/../lib/scenario.sh"
 
-ns c1
-ns c2
-fabric <<EOF
-networks:
-  office: {mode: internal, vlan: 10}
-ports:
-$(tap c1 "network: office, ipv4: 10.77.0.1/24")
-$(tap c2 "network: office, ipv4: 10.77.0.2/24")
-EOF
-wait_for 5 ports_up
+pair
 # A sanitizer tells of the signals that we send.
 allow_log 'the switch|the broker is gone|Sanitizer|state region'
 expect run c1 ping -q -c 2 -i 0.02 -W 1 10.77.0.2
