@@ -132,13 +132,15 @@ static void take_answer(struct port *p, const struct tap_answer *a, const int *f
 	atomic_store(&p->state, a->state);
 }
 
-/* The address that a device had before this attempt closed it: made again it has the same, for its peers know it. */
+/* The address that the kernel gave a device which this attempt closed: made again it has the same, for its peers know it.
+ * One that was configured goes with its port. */
 static struct mac mac_before(const struct attempt *a, const struct tap_spec *spec)
 {
 	for (size_t i = 0; i < a->n_closed; i++) {
 		const struct tap_spec *was = &a->closed[i].spec;
 
-		if (strcmp(was->ifname, spec->ifname) == 0 && strcmp(was->netns, spec->netns) == 0)
+		if (mac_is_zero(&was->mac) && strcmp(was->ifname, spec->ifname) == 0 &&
+		    strcmp(was->netns, spec->netns) == 0)
 			return a->closed[i].port->first_mac;
 	}
 	return spec->mac;

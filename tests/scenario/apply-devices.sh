@@ -62,6 +62,20 @@ wait_for 5 is_back
 ip -n "$c" neigh flush dev eth0
 flows
 
+# A hardware address that was configured goes with its port, and nobody else gets it.
+sed 's/^  a: {tap: eth0,/  a: {tap: eth0, mac: "02:00:00:00:00:0a",/' "$T/first.yaml" >"$T/mac.yaml"
+sed "s/netns: $a,/netns: X,/; s/netns: $b,/netns: $a,/; s/netns: X,/netns: $b,/" "$T/mac.yaml" >"$T/mac-exchanged.yaml"
+expect vfab apply "$T/mac.yaml"
+expect vfab apply "$T/mac-exchanged.yaml"
+wait_for 3 ports_up a b c
+expect_eq "address of a" "$(port_value a .mac)" 02:00:00:00:00:0a
+expect_eq "its device" "$(link_value b eth0 .address)" 02:00:00:00:00:0a
+refuse test "$(port_value b .mac)" = 02:00:00:00:00:0a
+expect vfab apply "$T/first.yaml"
+wait_for 3 ports_up a b c
+ip -n "$c" neigh flush dev eth0
+flows
+
 # One that fails behind the exchange: a device of that name is there, and is no tap.
 link c veth0 a veth1
 { cat "$T/exchanged.yaml"; echo "  d: {tap: veth0, netns: $c, network: lan}"; } >"$T/bad.yaml"
