@@ -334,9 +334,12 @@ now=$(vfab port ls -o json | jq '[.[] | .rx.frames] | add')
 read -r written _ _ lost _ <"$T/slow.said"
 echo "written $written, lost $lost"
 expect test "$lost" -gt 10000
-# A reader that is still stuck 500 ms after the end takes the last counts with it: never more than there were.
+# A reader that still has not caught up 500 ms after the end takes the last counts with it: what it reads then is in the file and
+# not counted.  Never more than there were.
 expect test $((written + lost)) -le $((now - was))
-expect_eq "frames in the file" "$(shark "$T/slow.pcapng" eth frame.number | wc -l)" "$written"
+in_file=$(shark "$T/slow.pcapng" eth frame.number | wc -l)
+expect test "$in_file" -ge "$written"
+expect test $((in_file + lost)) -le $((now - was))
 
 # Nor does TCP slow down: in one of some rounds, each beside one without a capture, it keeps 95 %.
 command -v iperf3 >/dev/null || exit 0
