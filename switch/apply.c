@@ -25,15 +25,13 @@
 #include "switch/base/log.h"
 #include "switch/base/rcu.h"
 #include "switch/broker.h"
-#include "switch/port/tap.h"
+#include "switch/device.h"
 #include "switch/want.h"
 #include "switch/watch.h"
 
-enum { LOOP_CAP_PPS = 100 };
-
 /* A port that step 2 took out; it stays whole until the end, so that it can come back without memory. */
 struct closed {
-	struct tap_spec spec;
+	struct want want;
 	struct port *port;
 };
 
@@ -77,67 +75,12 @@ static int fail(struct attempt *a, int error, const char *object, const char *te
 	return error;
 }
 
-static struct port *port_of(struct daemon *d, const char *name)
-{
-	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
-		if (d->port[slot] && strcmp(d->port[slot]->name, name) == 0)
-			return d->port[slot];
-	return NULL;
-}
-
-void apply_port_free(struct port *p)
-{
-	if (!p)
-		return;
-	if (p->ops)
-		p->ops->close(p);
-	free(p->police);
-	free(p);
-}
-
-/* A struct port without descriptors, in the slot that its name has. */
-static struct port *port_create(struct daemon *d, const struct want *w)
-{
-	struct port *p;
-	int slot = state_slot_take(d->state, w->spec.port);
-
-	if (slot < 0)
-		return NULL;
-	if (posix_memalign((void **)&p, 64, sizeof(*p)) != 0) {
-		state_slot_put(d->state, (uint16_t)slot);
-		return NULL;
-	}
-	memset(p, 0, sizeof(*p));
-	p->kind = w->kind;
-	copy_name(p->name, sizeof(p->name), w->spec.port);
-	p->slot = (uint16_t)slot;
-	p->queues = w->spec.queues;
-	rate_init(&p->loop_cap, LOOP_CAP_PPS, LOOP_CAP_PPS);
-	if (tap_open(p) < 0) {
-		state_slot_put(d->state, p->slot);
-		free(p);
-		return NULL;
-	}
-	return p;
-}
-
-static void take_answer(struct port *p, const struct tap_answer *a, const int *fds)
-{
-	p->mac = a->mac;
-	p->first_mac = a->first_mac;
-	copy_name(p->ifname, sizeof(p->ifname), a->ifname);
-	p->tap_serial = a->serial;
-	if (a->n_fds > 0)
-		tap_attach(p, fds, a->n_fds, a->can);
-	atomic_store(&p->state, a->state);
-}
-
 /* The address that the kernel gave a device which this attempt closed: made again it has the same, for its peers know it.
  * One that was configured goes with its port. */
 static struct mac mac_before(const struct attempt *a, const struct tap_spec *spec)
 {
 	for (size_t i = 0; i < a->n_closed; i++) {
-		const struct tap_spec *was = &a->closed[i].spec;
+		const struct tap_spec *was = &a->closed[i].want.spec;
 
 		if (mac_is_zero(&was->mac) && strcmp(was->ifname, spec->ifname) == 0 &&
 		    strcmp(was->netns, spec->netns) == 0)
@@ -148,24 +91,21 @@ static struct mac mac_before(const struct attempt *a, const struct tap_spec *spe
 
 static int open_port(struct attempt *a, const struct want *w)
 {
-	struct tap_spec spec = w->spec;
-	struct tap_answer answer = {0};
-	int fds[PORT_QUEUES_MAX];
-	struct port *p = port_create(a->d, w);
+	struct want want = *w;
+	char why[TAP_TEXT_SIZE];
+	struct port *p = device_create(a->d, w);
 	int rc;
 
 	if (!p)
 		return fail(a, -ENOMEM, w->spec.port, "no memory, or too many ports");
-	spec.may_wait = a->may_wait;
-	if (mac_is_zero(&spec.mac))
-		spec.mac = mac_before(a, &spec);
-	rc = broker_tap_open(&spec, &answer, fds);
+	if (mac_is_zero(&want.spec.mac))
+		want.spec.mac = mac_before(a, &want.spec);
+	rc = device_open(a->d, p, &want, a->may_wait, why);
 	if (rc < 0) {
 		state_slot_put(a->d->state, p->slot);
-		apply_port_free(p);
-		return fail(a, rc, w->spec.port, *answer.text ? answer.text : strerror(-rc));
+		device_free(p);
+		return fail(a, rc, w->spec.port, why);
 	}
-	take_answer(p, &answer, fds);
 	a->next[p->slot] = p;
 	return 0;
 }
@@ -214,37 +154,13 @@ int apply_publish(struct daemon *d)
 	return 0;
 }
 
-static void forget_fds(struct daemon *d, const struct port *p)
-{
-	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++) {
-		int fd = atomic_load(&p->fd[q]);
-
-		for (unsigned i = 0; fd >= 0 && i < d->n_workers; i++)
-			worker_forget(d->worker[i], fd);
-	}
-}
-
-/* Closes the descriptors of a port. */
-static void detach(struct daemon *d, struct port *p)
-{
-	int old[PORT_QUEUES_MAX];
-	unsigned n;
-
-	forget_fds(d, p);
-	n = tap_detach(p, old);
-	rcu_wait();
-	while (n > 0)
-		close(old[--n]);
-}
-
 /* Closes a port that no fabric shows any more. */
 static void close_port(struct daemon *d, struct port *p, bool keeps_slot)
 {
-	forget_fds(d, p);
-	broker_tap_close(p->name);
+	device_close(d, p);
 	if (!keeps_slot)
 		state_slot_put(d->state, p->slot);
-	apply_port_free(p);
+	device_free(p);
 }
 
 static bool is_of_slot(const struct fdb_entry *e, void *arg)
@@ -255,7 +171,7 @@ static bool is_of_slot(const struct fdb_entry *e, void *arg)
 }
 
 /* Takes a running port out of the fabric and closes its device, because that will be another. */
-static int take_out(struct attempt *a, const struct tap_spec *old, struct port *p)
+static int take_out(struct attempt *a, const struct want *old, struct port *p)
 {
 	struct daemon *d = a->d;
 	struct fabric *fab;
@@ -272,16 +188,15 @@ static int take_out(struct attempt *a, const struct tap_spec *old, struct port *
 		a->before = swap_fabric(d, fab);
 	a->closed[a->n_closed++] = (struct closed){*old, p};
 	fdb_flush(d->fdb, is_of_slot, &p->slot, false);
-	detach(d, p);
-	broker_tap_close(p->name);
+	device_close(d, p);
 	return 0;
 }
 
-/* Some port that is to be opened wants a device of that name; its namespace may be named in another way. */
-static bool is_wanted(const struct attempt *a, const char *ifname)
+/* Some port that is to be opened wants what is behind that one. */
+static bool is_wanted(const struct attempt *a, const struct want *old)
 {
 	for (size_t i = 0; i < a->n_wants; i++)
-		if (a->wants[i].is_new && strcmp(a->wants[i].spec.ifname, ifname) == 0)
+		if (a->wants[i].is_new && want_are_rivals(&a->wants[i], old))
 			return true;
 	return false;
 }
@@ -292,10 +207,9 @@ static void sort_wants(struct attempt *a, const struct want *old, size_t n_old)
 	for (size_t i = 0; i < a->n_wants; i++) {
 		struct want *w = &a->wants[i];
 		const struct want *was = want_find(old, n_old, w->spec.port);
-		struct port *p = port_of(a->d, w->spec.port);
+		struct port *p = device_port(a->d, w->spec.port);
 
-		w->is_new = !p || !was || was->kind != w->kind ||
-			    !want_is_same_device(&was->spec, &w->spec);
+		w->is_new = !p || !was || !want_is_same_device(was, w);
 		if (!w->is_new)
 			a->next[p->slot] = p;
 	}
@@ -308,13 +222,13 @@ static int open_ports(struct attempt *a, const struct want *old, size_t n_old)
 
 	sort_wants(a, old, n_old);
 	for (size_t i = 0; rc == 0 && i < n_old; i++) {
-		const struct tap_spec *spec = &old[i].spec;
-		struct port *p = port_of(a->d, spec->port);
+		const char *name = old[i].spec.port;
+		struct port *p = device_port(a->d, name);
 
 		if (!p || a->next[p->slot] == p)
 			continue;
-		if (want_find(a->wants, a->n_wants, spec->port) || is_wanted(a, spec->ifname))
-			rc = take_out(a, spec, p);
+		if (want_find(a->wants, a->n_wants, name) || is_wanted(a, &old[i]))
+			rc = take_out(a, &old[i], p);
 	}
 	for (size_t i = 0; rc == 0 && i < a->n_wants; i++)
 		if (a->wants[i].is_new)
@@ -328,20 +242,16 @@ static int set_ports(struct attempt *a, const struct want *old, size_t n_old)
 	for (; a->n_set < a->n_wants; a->n_set++) {
 		struct want *w = &a->wants[a->n_set];
 		const struct want *was = want_find(old, n_old, w->spec.port);
-		struct tap_answer answer = {0};
-		struct port *p = port_of(a->d, w->spec.port);
+		struct port *p = device_port(a->d, w->spec.port);
+		char why[TAP_TEXT_SIZE];
 		int rc;
 
 		if (!was || !p || a->next[p->slot] != p ||
 		    want_is_same_setting(&was->spec, &w->spec))
 			continue;
-		rc = broker_tap_set(&w->spec, &answer);
+		rc = device_set(p, w, why);
 		if (rc < 0)
-			return fail(a, rc, w->spec.port,
-				    *answer.text ? answer.text : strerror(-rc));
-		p->mac = answer.mac;
-		p->first_mac = answer.first_mac;
-		p->tap_serial = answer.serial;
+			return fail(a, rc, w->spec.port, why);
 	}
 	return 0;
 }
@@ -353,22 +263,16 @@ static void bring_back(struct attempt *a)
 	struct fabric *fab;
 
 	for (size_t i = 0; i < a->n_closed; i++) {
-		struct tap_spec *spec = &a->closed[i].spec;
+		struct want *w = &a->closed[i].want;
 		struct port *p = a->closed[i].port;
-		struct tap_answer answer = {0};
-		int fds[PORT_QUEUES_MAX], rc;
+		char why[TAP_TEXT_SIZE];
 
-		spec->may_wait = true;
-		if (mac_is_zero(&spec->mac))
-			spec->mac = p->first_mac;
-		rc = broker_tap_open(spec, &answer, fds);
-		if (rc == 0) {
-			take_answer(p, &answer, fds);
-		} else {
+		if (mac_is_zero(&w->spec.mac))
+			w->spec.mac = p->first_mac;
+		if (device_open(d, p, w, true, why) < 0) {
 			state_event(d->state, "port_lost", p->name, "could not be opened again: %s",
-				    *answer.text ? answer.text : strerror(-rc));
-			log_err("port %s: could not be opened again: %s", p->name,
-				*answer.text ? answer.text : strerror(-rc));
+				    why);
+			log_err("port %s: could not be opened again: %s", p->name, why);
 			atomic_store(&p->state, PORT_DOWN);
 		}
 		d->port[p->slot] = p;
@@ -390,10 +294,11 @@ static void undo(struct attempt *a, const struct want *old, size_t n_old)
 
 	for (size_t i = 0; i < a->n_set; i++) {
 		const struct want *was = want_find(old, n_old, a->wants[i].spec.port);
-		struct tap_answer answer;
+		struct port *p = was ? device_port(d, was->spec.port) : NULL;
+		char why[TAP_TEXT_SIZE];
 
-		if (was && !want_is_same_setting(&was->spec, &a->wants[i].spec))
-			broker_tap_set(&was->spec, &answer);
+		if (p && !want_is_same_setting(&was->spec, &a->wants[i].spec))
+			device_set(p, was, why);
 	}
 	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
 		if (a->next[slot] && a->next[slot] != d->port[slot])
@@ -471,7 +376,7 @@ static void walk_statics(struct daemon *d, const struct conf *c, const struct co
 static void add_static(struct daemon *d, const struct conf *other, fdb_key key, const char *port,
 		       uint16_t flags)
 {
-	struct port *p = port_of(d, port);
+	struct port *p = device_port(d, port);
 
 	(void)other;
 	if (p && fdb_add_static(d->fdb, key, p->slot, flags) < 0)
@@ -590,8 +495,10 @@ static void tell_ports(const struct attempt *a, struct port *const *gone, size_t
 		if (!a->wants[i].is_new)
 			continue;
 		snprintf(object, sizeof(object), "port %s", a->wants[i].spec.port);
-		state_event(a->d->state, "port_add", object, "added, device %s",
-			    a->wants[i].spec.ifname);
+		state_event(a->d->state, "port_add", object, "added, %s %s",
+			    a->wants[i].kind == PORT_VHOST_USER ? "socket" : "device",
+			    a->wants[i].kind == PORT_VHOST_USER ? a->wants[i].guest.path
+								: a->wants[i].spec.ifname);
 	}
 }
 
@@ -663,7 +570,7 @@ static void free_attempt(struct attempt *a)
 	for (size_t i = 0; i < a->n_limits; i++)
 		free(a->limits[i].other);
 	for (size_t i = 0; i < a->n_closed; i++)
-		apply_port_free(a->closed[i].port);
+		device_free(a->closed[i].port);
 	fabric_destroy(a->before);
 	free(a->limits);
 	free(a->closed);
@@ -711,7 +618,7 @@ out:
 
 void apply_tap_notice(struct daemon *d, const struct tap_answer *a, const int *fds, unsigned n_fds)
 {
-	struct port *p = port_of(d, a->port);
+	struct port *p = device_port(d, a->port);
 	char object[EVENT_OBJECT_SIZE];
 
 	/* No such port any more, or the answer to a later request overtook this notice. */
@@ -720,15 +627,7 @@ void apply_tap_notice(struct daemon *d, const struct tap_answer *a, const int *f
 			close(fds[--n_fds]);
 		return;
 	}
-	if (n_fds > 0 || a->state == PORT_WAITING)
-		detach(d, p);
-	if (n_fds > 0)
-		tap_attach(p, fds, n_fds, a->can);
-	p->mac = a->mac;
-	p->first_mac = a->first_mac;
-	copy_name(p->ifname, sizeof(p->ifname), a->ifname);
-	p->tap_serial = a->serial;
-	atomic_store(&p->state, a->state);
+	device_take_tap(d, p, a, fds);
 	if (a->state != PORT_UP)
 		fdb_flush(d->fdb, is_of_slot, &p->slot, false);
 	snprintf(object, sizeof(object), "port %s", p->name);

@@ -41,9 +41,6 @@ int apply_conf(struct daemon *d, struct conf *to, bool may_wait, struct conf_err
 struct tap_answer;
 void apply_tap_notice(struct daemon *d, const struct tap_answer *a, const int *fds, unsigned n_fds);
 
-/* Frees a port that no worker and no fabric shows; the broker is not told.  NULL is fine. */
-void apply_port_free(struct port *p);
-
 /* Publishes a new fabric of the running configuration (a port's state or queues changed). */
 int apply_publish(struct daemon *d);
 

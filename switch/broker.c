@@ -3,7 +3,7 @@
  * broker: the privileged half: supervisor and dispatcher of requests.
  *
  * How it fits.  main.c calls broker_run().  Requests are checked by broker_check.c and carried out
- * by broker_taps.c and broker_file.c; the other end of both sockets is broker_client.c in the
+ * by broker_taps.c, broker_guests.c and broker_file.c; the other end of both sockets is broker_client.c in the
  * switch.
  *
  * Theory of operation.  One thread, one loop.
@@ -15,7 +15,7 @@
  *                      v                           restart after 0, 100, 200 ... 2000 ms
  *                   vfabd ends with its status
  *
- * All that a switch needs is here and not there: descriptors of taps, listening socket, the text
+ * All that a switch needs is here and not there: descriptors of taps and guests, listening sockets, the text
  * that was applied last, the state region.  A new one gets the same at fixed descriptor numbers
  * (broker.h) and an image of the same program.  A second crash within CRASH_WINDOW_MS gets an empty
  * region: what is in the tables may be what killed it.
@@ -29,7 +29,6 @@
  */
 #include "switch/broker.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -48,8 +47,10 @@
 #include "switch/base/loop.h"
 #include "switch/broker_check.h"
 #include "switch/broker_file.h"
+#include "switch/broker_guests.h"
 #include "switch/broker_spawn.h"
 #include "switch/broker_taps.h"
+#include "switch/broker_wire.h"
 #include "switch/sandbox.h"
 #include "switch/state.h"
 
@@ -61,14 +62,15 @@ enum {
 	STOP_MS = 2000, /* for the switch to end by itself */
 	RELOAD_MS =
 		5000, /* after which systemd is told that a reload is over, whatever became of it */
-	REQUEST_FDS = 4, /* one is the most that a request has; more are taken to be closed */
+	REQUEST_FDS = GUEST_KEEP_FDS,
 };
 
 struct broker {
 	const struct broker_options *options;
 	struct loop *loop;
 	struct taps *taps;
-	struct control_socket control;
+	struct guests *guests;
+	struct listen_socket control;
 	int state_dir_fd; /* holds the lock; -1: in memory only */
 	int state_fd;
 	int signal_fd;
@@ -113,25 +115,11 @@ static void close_fd(int *fd)
 
 /* --- what the switch is sent ------------------------------------------------------------ */
 
-/* One message with n descriptors, without waiting.  0 or -errno. */
-static int send_message(int sock, const void *bytes, size_t size, const int *fds, unsigned n)
+/* One notice with n descriptors, without waiting.  0 or -errno. */
+static int send_notice(struct broker *b, const struct broker_notice *n, const int *fds,
+		       unsigned n_fds)
 {
-	char control[CMSG_SPACE(sizeof(int) * PORT_QUEUES_MAX)] __attribute__((aligned(8))) = {0};
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *c;
-
-	if (n > 0) {
-		m.msg_control = control;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * n);
-		c = CMSG_FIRSTHDR(&m);
-		assert(c); /* control has room for one */
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * n);
-	}
-	return sendmsg(sock, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return wire_send(b->notice_fd, n, sizeof(*n), MSG_DONTWAIT, fds, n_fds);
 }
 
 static int send_tap(const struct tap_answer *a, const int *fds, void *arg)
@@ -139,14 +127,22 @@ static int send_tap(const struct tap_answer *a, const int *fds, void *arg)
 	struct broker *b = arg;
 	struct broker_notice n = {.kind = NOTICE_TAP, .tap = *a};
 
-	return send_message(b->notice_fd, &n, sizeof(n), fds, a->n_fds);
+	return send_notice(b, &n, fds, a->n_fds);
+}
+
+static int send_guest(const struct guest_notice *g, int fd, void *arg)
+{
+	struct broker *b = arg;
+	struct broker_notice n = {.kind = NOTICE_GUEST, .guest = *g};
+
+	return send_notice(b, &n, &fd, 1);
 }
 
 static int send_stop(struct broker *b)
 {
 	struct broker_notice n = {.kind = NOTICE_STOP};
 
-	return send_message(b->notice_fd, &n, sizeof(n), NULL, 0);
+	return send_notice(b, &n, NULL, 0);
 }
 
 static bool is_reload_due(const struct broker *b)
@@ -159,7 +155,7 @@ static int send_reload(struct broker *b)
 	struct broker_notice n = {.kind = NOTICE_RELOAD};
 
 	memcpy(n.tap.text, b->reload_why, sizeof(n.tap.text));
-	return send_message(b->notice_fd, &n, sizeof(n), &b->reload_fd, b->reload_fd >= 0);
+	return send_notice(b, &n, &b->reload_fd, b->reload_fd >= 0);
 }
 
 static void forget_reload(struct broker *b)
@@ -180,6 +176,8 @@ static int send_due(struct broker *b)
 		b->stop_due = false;
 	}
 	err = taps_tell(b->taps, send_tap, b);
+	if (!err)
+		err = guests_tell(b->guests, send_guest, b);
 	if (err || !is_reload_due(b))
 		return err;
 	err = send_reload(b);
@@ -223,7 +221,7 @@ static void on_flush(void *arg, uint32_t events)
 	flush(b);
 }
 
-/* Taps say it in the middle of their work: it is sent when they are done. */
+/* Taps and guests say it in the middle of their work: it is sent when they are done. */
 static void on_due(void *arg)
 {
 	struct broker *b = arg;
@@ -251,44 +249,19 @@ static void refuse(struct broker_reply *r, int err, const char *text)
 
 static void keep_text(struct broker *b, int *fd, struct broker_reply *r)
 {
-	ssize_t n = text_check(*fd);
-
-	if (n < 0) {
-		refuse(r, (int)n, "no text of a configuration");
+	r->error = -text_take(*fd, r->text);
+	if (r->error)
 		return;
-	}
 	close_fd(&b->text_fd);
 	b->text_fd = *fd;
 	*fd = -1;
 	end_reload(b);
 }
 
-static void save_text(struct broker *b, int fd, struct broker_reply *r)
-{
-	const char *path = b->options->conf_file;
-	ssize_t n = text_check(fd);
-	char why[TAP_TEXT_SIZE];
-	int err;
-
-	if (n < 0) {
-		refuse(r, (int)n, "no text of a configuration");
-		return;
-	}
-	if (!path) {
-		refuse(r, -ENOENT, "vfabd was started without -c: name a file");
-		return;
-	}
-	err = conf_file_write(path, fd);
-	if (!err)
-		return;
-	snprintf(why, sizeof(why), "%.120s: %s", path,
-		 err == -ESPIPE ? "is no regular file" : strerror(-err));
-	refuse(r, err, why);
-}
-
 static void switch_is_ready(struct broker *b)
 {
 	taps_sweep(b->taps);
+	guests_sweep(b->guests);
 	end_reload(b);
 	if (!b->was_ready) {
 		log_info("ready, control socket %s", b->options->socket_path);
@@ -297,58 +270,69 @@ static void switch_is_ready(struct broker *b)
 	b->was_ready = true;
 }
 
-static void answer_tap(struct broker_reply *r)
+/* What goes with an answer. */
+struct attached {
+	unsigned n;
+	int fd[BROKER_FDS_MAX];
+};
+
+static void open_tap(struct broker *b, const struct tap_spec *spec, struct broker_reply *r,
+		     struct attached *out)
 {
+	taps_open(b->taps, spec, &r->tap, out->fd);
 	r->error = r->tap.error;
+	out->n = r->tap.n_fds;
 	memcpy(r->text, r->tap.text, sizeof(r->text));
 }
 
-/* Carries out a request.  fds: what came with it, and what is taken is -1 then; out: what goes with the answer. */
-static void act(struct broker *b, const struct broker_request *q, int *fds, struct broker_reply *r,
-		int out[static PORT_QUEUES_MAX])
+static void open_guest(struct broker *b, const struct guest_spec *spec, struct broker_reply *r,
+		       struct attached *out)
 {
-	int err;
+	r->error = -guests_open(b->guests, spec, &r->guest, out->fd, r->text);
+	out->n = (unsigned)r->guest.has_listen + r->guest.n;
+}
 
+static void refuse_port(struct broker_reply *r, int err)
+{
+	if (err)
+		refuse(r, err, "no such port is open");
+}
+
+/* Carries out a request.  fds: what came with it, and what is taken is -1 then. */
+static void act(struct broker *b, const struct broker_request *q, int *fds, struct broker_reply *r,
+		struct attached *out)
+{
 	switch (q->op) {
 	case BROKER_TAP_OPEN:
-		taps_open(b->taps, &q->tap, &r->tap, out);
-		answer_tap(r);
+		open_tap(b, &q->tap, r, out);
 		break;
 	case BROKER_TAP_SET:
 		taps_set(b->taps, &q->tap, &r->tap);
-		answer_tap(r);
+		r->error = r->tap.error;
+		memcpy(r->text, r->tap.text, sizeof(r->text));
 		break;
 	case BROKER_TAP_CLOSE:
-		err = taps_close(b->taps, q->port);
-		if (err)
-			refuse(r, err, "no such tap is open");
+		refuse_port(r, taps_close(b->taps, q->port));
+		break;
+	case BROKER_GUEST_OPEN:
+		open_guest(b, &q->guest, r, out);
+		break;
+	case BROKER_GUEST_KEEP:
+		refuse_port(r, guests_keep(b->guests, &q->keep, fds));
+		break;
+	case BROKER_GUEST_CLOSE:
+		refuse_port(r, guests_close(b->guests, q->port));
 		break;
 	case BROKER_CONF_KEEP:
 		keep_text(b, &fds[0], r);
 		break;
 	case BROKER_CONF_SAVE:
-		save_text(b, fds[0], r);
+		r->error = -conf_file_save(b->options->conf_file, fds[0], r->text);
 		break;
 	case BROKER_READY:
 		switch_is_ready(b);
 		break;
 	}
-}
-
-/* The descriptors that came with a message, at most REQUEST_FDS; how many. */
-static unsigned take_fds(struct msghdr *m, int fds[static REQUEST_FDS])
-{
-	unsigned n = 0, bytes;
-	struct cmsghdr *c;
-
-	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		bytes = (unsigned)(c->cmsg_len - CMSG_LEN(0));
-		memcpy(fds, CMSG_DATA(c), bytes);
-		n = bytes / (unsigned)sizeof(int);
-	}
-	return n;
 }
 
 static void on_kill(void *arg, uint32_t events)
@@ -369,22 +353,27 @@ static void hang_up(struct broker *b)
 		b->kill_timer = loop_after(b->loop, STOP_MS, on_kill, b);
 }
 
-static void serve(struct broker *b, const void *bytes, size_t size, int *fds, unsigned n_fds)
+/* n: bytes of a request, or -errno that says what was wrong with the message. */
+static void serve(struct broker *b, const void *bytes, ssize_t n, int *fds, unsigned n_fds)
 {
 	struct broker_reply r = {0};
+	struct attached out = {0};
 	struct broker_request q;
-	int out[PORT_QUEUES_MAX], err;
 	char why[TAP_TEXT_SIZE];
+	int err;
 
-	err = broker_request_check(bytes, size, n_fds, &q, why);
+	if (n < 0)
+		err = broker_fail(why, (int)n, "a message that is too long, or its descriptors");
+	else
+		err = broker_request_check(bytes, (size_t)n, n_fds, &q, why);
 	if (err) {
 		log_limited(LOG_LEVEL_ERR, "request of the switch: %s", why);
 		refuse(&r, err, why);
 	} else {
-		act(b, &q, fds, &r, out);
+		act(b, &q, fds, &r, &out);
 	}
-	err = send_message(b->request_fd, &r, sizeof(r), out, r.error ? 0 : r.tap.n_fds);
-	if (!err || err == -EPIPE || err == -ECONNRESET)
+	err = wire_send(b->request_fd, &r, sizeof(r), MSG_DONTWAIT, out.fd, r.error ? 0 : out.n);
+	if (!err || err == -EPIPE)
 		return;
 	log_err("the switch does not take its answer (%s): it is killed", strerror(-err));
 	on_kill(b, 0);
@@ -393,25 +382,17 @@ static void serve(struct broker *b, const void *bytes, size_t size, int *fds, un
 static void on_request(void *arg, uint32_t events)
 {
 	struct broker *b = arg;
-	/* One byte more than a request shows that a message is too long. */
-	char bytes[sizeof(struct broker_request) + 1];
-	char control[CMSG_SPACE(sizeof(int) * REQUEST_FDS)] __attribute__((aligned(8)));
-	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
-	struct msghdr m = {.msg_iov = &iov,
-			   .msg_iovlen = 1,
-			   .msg_control = control,
-			   .msg_controllen = sizeof(control)};
-	int fds[REQUEST_FDS] = {-1};
+	struct broker_request q;
+	int fds[REQUEST_FDS];
 	unsigned n_fds, i;
 	ssize_t n;
 
 	(void)events;
-	n = recvmsg(b->request_fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	n = wire_receive(b->request_fd, &q, sizeof(q), MSG_DONTWAIT, fds, REQUEST_FDS, &n_fds);
+	if (n == -EAGAIN)
 		return;
-	n_fds = n < 0 ? 0 : take_fds(&m, fds);
-	if (n > 0)
-		serve(b, bytes, (size_t)n, fds, n_fds);
+	if (n >= 0 || n == -EMSGSIZE || n == -EMFILE)
+		serve(b, &q, n, fds, n_fds);
 	else
 		hang_up(b);
 	for (i = 0; i < n_fds; i++)
@@ -455,6 +436,7 @@ static int start_switch(struct broker *b)
 	if (err)
 		goto err_notice;
 	taps_unclaim(b->taps);
+	guests_unclaim(b->guests);
 	lseek(b->text_fd, 0, SEEK_SET);
 	start = (struct switch_start){
 		.fd = {request[1], notice[1], b->control.fd, b->state_fd, b->text_fd},
@@ -735,6 +717,9 @@ static int prepare(struct broker *b)
 	b->taps = taps_create(b->loop, on_due, b);
 	if (!b->taps)
 		return fail_start("watching interfaces (vfabd needs to be root)", -errno);
+	b->guests = guests_create(b->loop, on_due, b);
+	if (!b->guests)
+		return fail_start("guests", -ENOMEM);
 	err = start_switch(b);
 	if (err)
 		return fail_start("the switch cannot be started", err);
@@ -743,8 +728,9 @@ static int prepare(struct broker *b)
 
 static void finish(struct broker *b)
 {
+	guests_destroy(b->guests);
 	taps_destroy(b->taps);
-	control_socket_close(&b->control);
+	listen_socket_close(&b->control);
 	loop_destroy(b->loop);
 	close_fd(&b->signal_fd);
 	close_fd(&b->state_fd);

@@ -37,6 +37,9 @@ enum broker_op {
 	BROKER_TAP_OPEN = 1, /* struct tap_spec -> struct tap_answer, descriptors of the queues */
 	BROKER_TAP_SET,	     /* struct tap_spec: new MTU, MAC or addresses of a tap that is open */
 	BROKER_TAP_CLOSE,    /* name of the port */
+	BROKER_GUEST_OPEN,   /* struct guest_spec -> struct guest_answer, its descriptors */
+	BROKER_GUEST_KEEP,   /* struct guest_keep, n_fds descriptors: what became of a message of a guest */
+	BROKER_GUEST_CLOSE,  /* name of the port */
 	BROKER_CONF_KEEP,    /* memfd with the text that was applied: kept for a restart */
 	BROKER_CONF_SAVE,    /* memfd with the text: rewrites the -c file atomically */
 	BROKER_READY, /* a configuration stands, the first or a reload: taps not asked for go */
@@ -45,6 +48,7 @@ enum broker_op {
 
 enum broker_notice_kind {
 	NOTICE_TAP = 1, /* a tap changed: struct tap_answer, descriptors when it came */
+	NOTICE_GUEST,  /* struct guest_notice and a descriptor: what the port's GUEST_OPEN could not give yet */
 	NOTICE_RELOAD, /* SIGHUP: memfd with the text of the -c file, or none and tap.text says why */
 	NOTICE_STOP,   /* SIGTERM: close and exit 0 */
 };
@@ -81,11 +85,62 @@ struct tap_answer {
 	char text[TAP_TEXT_SIZE]; /* what happened, for the error or the event; "" when nothing */
 };
 
+enum {
+	GUEST_PATH_SIZE = 108,	 /* of a socket, as in sockaddr_un */
+	GUEST_OWNER_SIZE = 72,	 /* USER[:GROUP], names or numbers */
+	GUEST_PLACES = 130,	 /* descriptors kept for a guest, by place; place 0 is the connection */
+	GUEST_SAVED_SIZE = 4096, /* bytes kept for a guest; the broker does not look into them */
+	GUEST_KEEP_FDS = 34,	 /* descriptors of one KEEP */
+	BROKER_FDS_MAX = GUEST_PLACES + 1,
+};
+
+/* A vhost-user socket that a port wants. */
+struct guest_spec {
+	char port[PORT_NAME_SIZE];
+	char path[GUEST_PATH_SIZE];   /* absolute; no two ports have the same */
+	char owner[GUEST_OWNER_SIZE]; /* server: of the socket; "": root */
+	uint16_t mode;		      /* server: permissions of the socket */
+	uint8_t is_client;	      /* connects, and again when that ends; else listens */
+	uint8_t may_wait; /* a path that cannot be bound: answer, say why in text, and try again from time to time */
+	uint8_t reserved[4];
+};
+
+/* Descriptors: the listening socket of a server first (has_listen), then n of what was kept, by place. */
+struct guest_answer {
+	uint16_t n;
+	uint8_t has_listen;
+	uint8_t reserved;
+	uint32_t n_saved; /* bytes kept; 0: nothing was saved since the connection, if there is one (place 0) */
+	uint8_t place[GUEST_PLACES];
+	uint8_t reserved2[6];
+	uint8_t saved[GUEST_SAVED_SIZE];
+};
+
+struct guest_keep {
+	char port[PORT_NAME_SIZE];
+	uint8_t forget; /* the connection ended: everything kept is closed, a client connects anew; comes alone */
+	uint8_t n;	/* descriptors that come along */
+	uint8_t place[GUEST_KEEP_FDS];
+	uint32_t n_saved; /* 0: what was saved stays */
+	uint64_t empty[(GUEST_PLACES + 63) / 64]; /* places closed before the new ones are taken */
+	uint8_t saved[GUEST_SAVED_SIZE];
+};
+
+/* Comes with a client's connection, on which the front-end has begun to speak and which is kept already (place 0); or
+ * with the listening socket that was waited for (is_listen). */
+struct guest_notice {
+	char port[PORT_NAME_SIZE];
+	uint8_t is_listen;
+	uint8_t reserved[7];
+};
+
 struct broker_request {
 	uint32_t op; /* enum broker_op */
 	uint32_t reserved;
 	union {
 		struct tap_spec tap;
+		struct guest_spec guest;
+		struct guest_keep keep;
 		char port[PORT_NAME_SIZE];
 	};
 };
@@ -95,12 +150,14 @@ struct broker_reply {
 	uint32_t reserved;
 	char text[TAP_TEXT_SIZE];
 	struct tap_answer tap;
+	struct guest_answer guest;
 };
 
 struct broker_notice {
 	uint32_t kind; /* enum broker_notice_kind */
 	uint32_t reserved;
-	struct tap_answer tap; /* NOTICE_TAP */
+	struct tap_answer tap;	   /* NOTICE_TAP */
+	struct guest_notice guest; /* NOTICE_GUEST */
 };
 
 struct broker_options {
@@ -120,6 +177,11 @@ int broker_tap_open(const struct tap_spec *spec, struct tap_answer *answer,
 		    int fds[static PORT_QUEUES_MAX]);
 int broker_tap_set(const struct tap_spec *spec, struct tap_answer *answer);
 int broker_tap_close(const char *port);
+/* fds: BROKER_FDS_MAX; *n_fds of them came.  text: TAP_TEXT_SIZE, why not, or why the socket is waited for. */
+int broker_guest_open(const struct guest_spec *spec, struct guest_answer *answer, int *fds,
+		      unsigned *n_fds, char *text);
+int broker_guest_keep(const struct guest_keep *keep, const int *fds); /* keep->n of them */
+int broker_guest_close(const char *port);
 int broker_conf_keep(const char *text, size_t bytes);
 int broker_conf_save(const char *text, size_t bytes);
 int broker_ready(void);

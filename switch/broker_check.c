@@ -112,17 +112,84 @@ static int check_tap(struct tap_spec *t, char why[static TAP_TEXT_SIZE])
 	return 0;
 }
 
+/* From the root, of any bytes but those that would move a cursor: it goes into messages. */
+static bool is_path(const char *s)
+{
+	if (*s != '/')
+		return false;
+	for (; *s; s++) {
+		if ((uint8_t)*s < ' ' || *s == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static int check_guest(struct guest_spec *g, char why[static TAP_TEXT_SIZE])
+{
+	if (!is_string(g->port, sizeof(g->port)) || !is_port_name(g->port))
+		return broker_fail(why, -EINVAL, "bad name of a port");
+	if (!is_string(g->path, sizeof(g->path)) || !is_path(g->path))
+		return broker_fail(why, -EINVAL, "bad path of a socket");
+	if (g->is_client > 1 || g->may_wait > 1)
+		return broker_fail(why, -EINVAL, "a flag is neither 0 nor 1");
+	/* The socket of a client is somebody else's. */
+	if (g->is_client) {
+		memset(g->owner, 0, sizeof(g->owner));
+		g->mode = 0;
+	}
+	if (!is_string(g->owner, sizeof(g->owner)) || !is_graph(g->owner))
+		return broker_fail(why, -EINVAL, "bad owner of a socket");
+	if (g->mode > 0777)
+		return broker_fail(why, -EINVAL, "mode %o is not in 0-0777", g->mode);
+	return 0;
+}
+
+/* n_fds came with it. */
+static int check_keep(struct guest_keep *k, unsigned n_fds, char why[static TAP_TEXT_SIZE])
+{
+	unsigned i;
+
+	if (!is_string(k->port, sizeof(k->port)) || !is_port_name(k->port))
+		return broker_fail(why, -EINVAL, "bad name of a port");
+	if (k->n > GUEST_KEEP_FDS || n_fds != k->n)
+		return broker_fail(why, -EINVAL, "%u descriptors to keep, %u came, at most %d",
+				   k->n, n_fds, GUEST_KEEP_FDS);
+	for (i = 0; i < k->n; i++) {
+		if (k->place[i] >= GUEST_PLACES)
+			return broker_fail(why, -EINVAL, "place %u is not in 0-%d", k->place[i],
+					   GUEST_PLACES - 1);
+	}
+	memset(k->place + k->n, 0, sizeof(k->place) - k->n);
+	if (k->empty[GUEST_PLACES / 64] >> (GUEST_PLACES % 64))
+		return broker_fail(why, -EINVAL, "a place to empty is not in 0-%d",
+				   GUEST_PLACES - 1);
+	if (k->n_saved > sizeof(k->saved))
+		return broker_fail(why, -EINVAL, "%u bytes to keep are more than %zu", k->n_saved,
+				   sizeof(k->saved));
+	memset(k->saved + k->n_saved, 0, sizeof(k->saved) - k->n_saved);
+	if (k->forget > 1 || (k->forget && (k->n > 0 || k->n_saved > 0)))
+		return broker_fail(why, -EINVAL, "what is to be forgotten comes alone");
+	return 0;
+}
+
+/* How many descriptors go with a request; those of a KEEP are counted with the rest of it. */
+static unsigned fds_of(const struct broker_request *q, unsigned n_fds)
+{
+	if (q->op == BROKER_GUEST_KEEP)
+		return n_fds;
+	return q->op == BROKER_CONF_KEEP || q->op == BROKER_CONF_SAVE;
+}
+
 int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct broker_request *out,
 			 char why[static TAP_TEXT_SIZE])
 {
-	unsigned want_fds = 0;
+	unsigned want_fds;
 
 	if (n != sizeof(*out))
 		return broker_fail(why, -EINVAL, "a request of %zu bytes, not %zu", n,
 				   sizeof(*out));
 	memcpy(out, bytes, sizeof(*out));
-	if (out->op == BROKER_CONF_KEEP || out->op == BROKER_CONF_SAVE)
-		want_fds = 1;
+	want_fds = fds_of(out, n_fds);
 	if (n_fds != want_fds)
 		return broker_fail(why, -EINVAL, "a request with %u descriptors, not %u", n_fds,
 				   want_fds);
@@ -130,7 +197,12 @@ int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct bro
 	case BROKER_TAP_OPEN:
 	case BROKER_TAP_SET:
 		return check_tap(&out->tap, why);
+	case BROKER_GUEST_OPEN:
+		return check_guest(&out->guest, why);
+	case BROKER_GUEST_KEEP:
+		return check_keep(&out->keep, n_fds, why);
 	case BROKER_TAP_CLOSE:
+	case BROKER_GUEST_CLOSE:
 		if (!is_string(out->port, sizeof(out->port)) || !is_port_name(out->port))
 			return broker_fail(why, -EINVAL, "bad name of a port");
 		return 0;
@@ -146,4 +218,10 @@ bool tap_spec_same_device(const struct tap_spec *a, const struct tap_spec *b)
 {
 	return strcmp(a->ifname, b->ifname) == 0 && strcmp(a->netns, b->netns) == 0 &&
 	       a->queues == b->queues;
+}
+
+bool guest_spec_same_socket(const struct guest_spec *a, const struct guest_spec *b)
+{
+	return strcmp(a->path, b->path) == 0 && strcmp(a->owner, b->owner) == 0 &&
+	       a->mode == b->mode && a->is_client == b->is_client;
 }

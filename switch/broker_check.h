@@ -22,5 +22,7 @@ int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct bro
 
 /* Two specs mean the same device: its settings may differ. */
 bool tap_spec_same_device(const struct tap_spec *a, const struct tap_spec *b);
+/* Two specs mean the same socket, and the same owner and mode of it. */
+bool guest_spec_same_socket(const struct guest_spec *a, const struct guest_spec *b);
 
 #endif

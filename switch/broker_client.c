@@ -19,74 +19,37 @@
 
 #include "switch/base/log.h"
 #include "switch/broker_file.h"
+#include "switch/broker_wire.h"
 
-/* Receives one message of exactly size bytes.  *n_fds descriptors come along; more than fit cannot. */
-static int receive(int sock, void *bytes, size_t size, int flags, int *fds, unsigned *n_fds)
+static void drop(int *fds, unsigned n)
 {
-	char control[CMSG_SPACE(sizeof(int) * PORT_QUEUES_MAX)] __attribute__((aligned(8)));
-	struct iovec iov = {.iov_base = bytes, .iov_len = size};
-	struct msghdr m = {.msg_iov = &iov,
-			   .msg_iovlen = 1,
-			   .msg_control = control,
-			   .msg_controllen = sizeof(control)};
-	struct cmsghdr *c;
-	ssize_t n;
+	while (n > 0)
+		close(fds[--n]);
+}
 
-	*n_fds = 0;
-	do {
-		n = recvmsg(sock, &m, flags | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return n == 0 || errno == ECONNRESET ? -EPIPE : -errno;
-	c = CMSG_FIRSTHDR(&m);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-		*n_fds = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(fds, CMSG_DATA(c), *n_fds * sizeof(int));
-	}
-	if ((size_t)n == size && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+/* Receives one message of exactly size bytes with at most max descriptors. */
+static int receive(int sock, void *bytes, size_t size, int flags, int *fds, unsigned max,
+		   unsigned *n_fds)
+{
+	ssize_t n = wire_receive(sock, bytes, size, flags, fds, max, n_fds);
+
+	if (n == (ssize_t)size)
 		return 0;
-	while (*n_fds > 0)
-		close(fds[--*n_fds]);
-	/* CTRUNC: this process has as many descriptors open as it may. */
-	return m.msg_flags & MSG_CTRUNC ? -EMFILE : -EPROTO;
+	drop(fds, *n_fds);
+	*n_fds = 0;
+	return n >= 0 || n == -EMSGSIZE ? -EPROTO : (int)n;
 }
 
-static int send_request(const struct broker_request *q, int fd)
+/* One request, n descriptors with it, and its answer, with at most max.  0 or -errno: ours, or the broker's. */
+static int ask(const struct broker_request *q, const int *send_fds, unsigned n,
+	       struct broker_reply *r, int *fds, unsigned max, unsigned *n_fds)
 {
-	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
-	struct broker_request copy = *q;
-	struct iovec iov = {.iov_base = &copy, .iov_len = sizeof(copy)};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *c;
-	ssize_t n;
-
-	if (fd >= 0) {
-		m.msg_control = control;
-		m.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	do {
-		n = sendmsg(SWITCH_FD_REQUEST, &m, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno == ECONNRESET ? -EPIPE : -errno;
-	return 0;
-}
-
-/* One request and its answer.  fd: goes along, or -1.  0 or -errno: ours, or the broker's. */
-static int ask(const struct broker_request *q, int fd, struct broker_reply *r, int *fds,
-	       unsigned *n_fds)
-{
-	int err = send_request(q, fd);
+	int err = wire_send(SWITCH_FD_REQUEST, q, sizeof(*q), 0, send_fds, n);
 
 	*n_fds = 0;
 	memset(r, 0, sizeof(*r));
 	if (!err)
-		err = receive(SWITCH_FD_REQUEST, r, sizeof(*r), 0, fds, n_fds);
+		err = receive(SWITCH_FD_REQUEST, r, sizeof(*r), 0, fds, max, n_fds);
 	if (err) {
 		memset(r, 0, sizeof(*r));
 		return err;
@@ -96,19 +59,13 @@ static int ask(const struct broker_request *q, int fd, struct broker_reply *r, i
 	return -r->error;
 }
 
-static void drop(int *fds, unsigned n)
-{
-	while (n > 0)
-		close(fds[--n]);
-}
-
 int broker_tap_open(const struct tap_spec *spec, struct tap_answer *answer,
 		    int fds[static PORT_QUEUES_MAX])
 {
 	struct broker_request q = {.op = BROKER_TAP_OPEN, .tap = *spec};
 	struct broker_reply r;
 	unsigned n_fds;
-	int err = ask(&q, -1, &r, fds, &n_fds);
+	int err = ask(&q, NULL, 0, &r, fds, PORT_QUEUES_MAX, &n_fds);
 
 	*answer = r.tap;
 	if (!err && n_fds != r.tap.n_fds)
@@ -124,21 +81,31 @@ int broker_tap_open(const struct tap_spec *spec, struct tap_answer *answer,
 }
 
 /* A request without descriptors in its answer. */
-static int ask_plain(const struct broker_request *q, int fd, struct broker_reply *r)
+static int ask_plain(const struct broker_request *q, const int *send_fds, unsigned n,
+		     struct broker_reply *r)
 {
-	int fds[PORT_QUEUES_MAX], err;
+	int fds[1], err;
 	unsigned n_fds;
 
-	err = ask(q, fd, r, fds, &n_fds);
+	err = ask(q, send_fds, n, r, fds, 1, &n_fds);
 	drop(fds, n_fds);
 	return err;
+}
+
+static int ask_close(enum broker_op op, const char *port)
+{
+	struct broker_request q = {.op = op};
+	struct broker_reply r;
+
+	snprintf(q.port, sizeof(q.port), "%s", port);
+	return ask_plain(&q, NULL, 0, &r);
 }
 
 int broker_tap_set(const struct tap_spec *spec, struct tap_answer *answer)
 {
 	struct broker_request q = {.op = BROKER_TAP_SET, .tap = *spec};
 	struct broker_reply r;
-	int err = ask_plain(&q, -1, &r);
+	int err = ask_plain(&q, NULL, 0, &r);
 
 	*answer = r.tap;
 	if (err && answer->text[0] == '\0')
@@ -149,11 +116,53 @@ int broker_tap_set(const struct tap_spec *spec, struct tap_answer *answer)
 
 int broker_tap_close(const char *port)
 {
-	struct broker_request q = {.op = BROKER_TAP_CLOSE};
+	return ask_close(BROKER_TAP_CLOSE, port);
+}
+
+/* An answer that is true to itself, and to the descriptors that came with it. */
+static bool is_guest_answer(const struct guest_answer *a, unsigned n_fds)
+{
+	unsigned i;
+
+	if (a->has_listen > 1 || a->n > GUEST_PLACES || a->n_saved > GUEST_SAVED_SIZE)
+		return false;
+	for (i = 0; i < a->n; i++) {
+		if (a->place[i] >= GUEST_PLACES)
+			return false;
+	}
+	return n_fds == (unsigned)a->has_listen + a->n;
+}
+
+int broker_guest_open(const struct guest_spec *spec, struct guest_answer *answer, int *fds,
+		      unsigned *n_fds, char *text)
+{
+	struct broker_request q = {.op = BROKER_GUEST_OPEN, .guest = *spec};
+	struct broker_reply r;
+	int err = ask(&q, NULL, 0, &r, fds, BROKER_FDS_MAX, n_fds);
+
+	if (!err && !is_guest_answer(&r.guest, *n_fds))
+		err = -EPROTO;
+	*answer = r.guest;
+	snprintf(text, TAP_TEXT_SIZE, "%s", r.text[0] || !err ? r.text : strerror(-err));
+	if (!err)
+		return 0;
+	memset(answer, 0, sizeof(*answer));
+	drop(fds, *n_fds);
+	*n_fds = 0;
+	return err;
+}
+
+int broker_guest_keep(const struct guest_keep *keep, const int *fds)
+{
+	struct broker_request q = {.op = BROKER_GUEST_KEEP, .keep = *keep};
 	struct broker_reply r;
 
-	snprintf(q.port, sizeof(q.port), "%s", port);
-	return ask_plain(&q, -1, &r);
+	return ask_plain(&q, fds, keep->n, &r);
+}
+
+int broker_guest_close(const char *port)
+{
+	return ask_close(BROKER_GUEST_CLOSE, port);
 }
 
 static int send_text(enum broker_op op, const char *text, size_t bytes)
@@ -164,7 +173,7 @@ static int send_text(enum broker_op op, const char *text, size_t bytes)
 
 	if (fd < 0)
 		return fd;
-	err = ask_plain(&q, fd, &r);
+	err = ask_plain(&q, &fd, 1, &r);
 	close(fd);
 	if (err)
 		log_err("broker: %s", r.text[0] ? r.text : strerror(-err));
@@ -186,12 +195,13 @@ int broker_ready(void)
 	struct broker_request q = {.op = BROKER_READY};
 	struct broker_reply r;
 
-	return ask_plain(&q, -1, &r);
+	return ask_plain(&q, NULL, 0, &r);
 }
 
 int broker_notice_read(struct broker_notice *n, int fds[static PORT_QUEUES_MAX], unsigned *n_fds)
 {
-	int err = receive(SWITCH_FD_NOTICE, n, sizeof(*n), MSG_DONTWAIT, fds, n_fds);
+	int err =
+		receive(SWITCH_FD_NOTICE, n, sizeof(*n), MSG_DONTWAIT, fds, PORT_QUEUES_MAX, n_fds);
 
 	if (!err)
 		n->tap.text[sizeof(n->tap.text) - 1] = '\0';

@@ -3,11 +3,12 @@
  * broker_file: what the broker does with files.
  *
  * How it fits.  broker.c calls it at the start, at the end, for SIGHUP and for BROKER_CONF_*;
- * broker_client.c makes its texts with it.
+ * broker_guests.c listens with it, and broker_client.c makes its texts.
  *
- * Trust.  Paths are the operator's.  What lies at the path of the control socket may be anybody's:
- * no link is followed there, nothing but a socket that nobody answers on is removed, and at the end
- * only what we bound.  A text comes from the switch: it must be a memfd that is sealed against
+ * Trust.  Paths are the operator's.  What lies at the path of a socket may be anybody's: no link is
+ * followed there, nothing but a socket that nobody answers on is removed, and at the end only what
+ * we bound.  Its directory may be a guest's user's, who can put something else there at any moment:
+ * what is given away is looked at through one descriptor.  A text comes from the switch: it must be a memfd that is sealed against
  * changes, so that it is what it was when it was checked, and reading it cannot block.
  */
 #include "switch/broker_file.h"
@@ -29,6 +30,7 @@
 #include <unistd.h>
 
 #include "switch/broker_check.h"
+
 enum {
 	BACKLOG = 256,
 	SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE,
@@ -50,7 +52,7 @@ static int ask_socket(const struct sockaddr_un *addr)
 	return err;
 }
 
-/* Removes what an earlier vfabd left, and nothing else. */
+/* Removes a socket that was left, and nothing else. */
 static int clear_place(const struct sockaddr_un *addr, char why[static TAP_TEXT_SIZE])
 {
 	struct stat st;
@@ -64,80 +66,108 @@ static int clear_place(const struct sockaddr_un *addr, char why[static TAP_TEXT_
 		return broker_fail(why, -EEXIST, "%s: exists and is no socket", addr->sun_path);
 	err = ask_socket(addr);
 	if (err == -EADDRINUSE)
-		return broker_fail(why, err, "%s: another vfabd answers there", addr->sun_path);
+		return broker_fail(why, err, "%s: another process answers there", addr->sun_path);
 	if (!err && unlink(addr->sun_path) < 0)
 		err = -errno;
 	return err ? broker_fail(why, err, "%s: %s", addr->sun_path, strerror(-err)) : 0;
 }
 
-/* Binds with mode 0660 from the first moment on, and gives the file to the group vfab. */
-static int bind_socket(struct control_socket *s, const struct sockaddr_un *addr)
+/* Notes which file was bound, and gives it away. */
+static int own_file(struct listen_socket *s, const struct listen_spec *spec)
 {
-	const struct group *group = getgrnam("vfab");
-	mode_t old = umask(0117);
-	int rc = bind(s->fd, (const struct sockaddr *)addr, sizeof(*addr));
+	bool is_given = spec->uid != (uid_t)-1 || spec->gid != (gid_t)-1;
+	int fd = open(s->path, O_PATH | O_NOFOLLOW | O_CLOEXEC), err = 0;
 	struct stat st;
 
-	umask(old);
-	if (rc < 0 || lstat(s->path, &st) < 0)
+	if (fd < 0)
 		return -errno;
+	if (fstat(fd, &st) < 0) {
+		err = -errno;
+		goto out;
+	}
+	/* Put there in the meantime, a file of root's would become its user's. */
+	if (!S_ISSOCK(st.st_mode) || (is_given && (st.st_uid != geteuid() || st.st_nlink != 1))) {
+		err = -ESTALE;
+		goto out;
+	}
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
-	if (group && lchown(s->path, (uid_t)-1, group->gr_gid) < 0)
-		return -errno;
-	return listen(s->fd, BACKLOG) < 0 ? -errno : 0;
+	if (is_given && fchownat(fd, "", spec->uid, spec->gid, AT_EMPTY_PATH) < 0)
+		err = -errno;
+out:
+	close(fd);
+	return err;
+}
+
+/* Binds with the mode from the first moment on. */
+static int bind_socket(struct listen_socket *s, const struct listen_spec *spec,
+		       const struct sockaddr_un *addr)
+{
+	mode_t old = umask(~spec->mode & 0777);
+	int rc = bind(s->fd, (const struct sockaddr *)addr, sizeof(*addr)), err;
+
+	err = rc < 0 ? -errno : 0;
+	umask(old);
+	if (!err)
+		err = own_file(s, spec);
+	if (!err && listen(s->fd, BACKLOG) < 0)
+		err = -errno;
+	return err;
 }
 
 /* The directory of path, made when it is missing, and locked so that two vfabd that start at once take turns. */
-static int lock_directory(const char *path)
+static int lock_directory(const char *path, bool is_patient)
 {
 	char copy[PATH_MAX];
 	const char *dir;
-	int fd;
+	int fd, err;
 
 	snprintf(copy, sizeof(copy), "%s", path);
 	dir = dirname(copy);
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && flock(fd, LOCK_EX) < 0) {
-		close(fd);
-		fd = -1;
-	}
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | (is_patient ? 0 : LOCK_NB)) == 0)
+		return fd;
+	err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	close(fd);
+	return err;
 }
 
-int control_socket_open(struct control_socket *s, const char *path, char why[static TAP_TEXT_SIZE])
+int listen_socket_open(struct listen_socket *s, const struct listen_spec *spec,
+		       char why[static TAP_TEXT_SIZE])
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	const char *path = spec->path;
 	int dir, err;
 
-	s->path = path;
-	s->fd = -1;
-	s->ino = 0;
+	*s = (struct listen_socket){.path = path, .fd = -1};
 	if (path[0] == '\0' || strlen(path) >= sizeof(addr.sun_path))
 		return broker_fail(why, -ENAMETOOLONG,
 				   "%.100s: the path of a socket has 1-%zu characters", path,
 				   sizeof(addr.sun_path) - 1);
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	dir = lock_directory(path);
+	dir = lock_directory(path, spec->is_patient);
 	if (dir < 0)
-		return broker_fail(why, dir, "%s: its directory: %s", path, strerror(-dir));
+		return broker_fail(why, dir, "%s: its directory: %s", path,
+				   dir == -EBUSY ? "somebody holds a lock on it" : strerror(-dir));
 	err = clear_place(&addr, why);
 	if (err)
 		goto out;
 	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	err = s->fd < 0 ? -errno : bind_socket(s, &addr);
+	err = s->fd < 0 ? -errno : bind_socket(s, spec, &addr);
 	if (err) {
 		broker_fail(why, err, "%s: %s", path, strerror(-err));
-		control_socket_close(s);
+		listen_socket_close(s);
 	}
 out:
 	close(dir);
 	return err;
 }
 
-void control_socket_close(struct control_socket *s)
+void listen_socket_close(struct listen_socket *s)
 {
 	struct stat st;
 
@@ -147,6 +177,20 @@ void control_socket_close(struct control_socket *s)
 		close(s->fd);
 	s->fd = -1;
 	s->ino = 0;
+}
+
+int control_socket_open(struct listen_socket *s, const char *path, char why[static TAP_TEXT_SIZE])
+{
+	const struct group *group = getgrnam("vfab");
+	const struct listen_spec spec = {
+		.path = path,
+		.uid = (uid_t)-1,
+		.gid = group ? group->gr_gid : (gid_t)-1,
+		.mode = 0660,
+		.is_patient = true,
+	};
+
+	return listen_socket_open(s, &spec, why);
 }
 
 int state_dir_lock(const char *dir)
@@ -208,6 +252,13 @@ ssize_t text_check(int fd)
 	    (flags & O_ACCMODE) == O_WRONLY || fstat(fd, &st) < 0)
 		return -EINVAL;
 	return st.st_size > CONF_TEXT_MAX ? -EFBIG : (ssize_t)st.st_size;
+}
+
+int text_take(int fd, char why[static TAP_TEXT_SIZE])
+{
+	ssize_t n = text_check(fd);
+
+	return n < 0 ? broker_fail(why, (int)n, "no text of a configuration") : 0;
 }
 
 /* Everything behind fd up to one byte more than is allowed.  The number of bytes or -errno. */
@@ -308,6 +359,21 @@ int conf_file_write(const char *path, int text_fd)
 		close(dir);
 	}
 	return 0;
+}
+
+int conf_file_save(const char *path, int text_fd, char why[static TAP_TEXT_SIZE])
+{
+	int err = text_take(text_fd, why);
+
+	if (err)
+		return err;
+	if (!path)
+		return broker_fail(why, -ENOENT, "vfabd was started without -c: name a file");
+	err = conf_file_write(path, text_fd);
+	if (err)
+		broker_fail(why, err, "%.120s: %s", path,
+			    err == -ESPIPE ? "is no regular file" : strerror(-err));
+	return err;
 }
 
 void tell_systemd(const char *message)

@@ -3,9 +3,8 @@
  * conf: the configuration as users write it, and nothing else: YAML text -> struct conf -> YAML text.
  *
  * What.  libyaml's events become a tree, which is walked under one schema table (conf_schema.c) that knows each key, its type,
- * its limits and whether its feature is there yet.  The verbs of vfab take the same way: they send a fragment
- * of the file (JSON, which is YAML), which is merged into a copy.  Pure: no I/O, no global state; used by
- * vfabd, by vfab (`check`, `lab`) and by the fuzzer.
+ * its limits and whether its feature is there yet.  The verbs of vfab take the same way: they send a fragment of the file (JSON,
+ * which is YAML), which is merged into a copy.  Pure: no I/O, no global state; used by vfabd, vfab and the fuzzer.
  *
  * Trust.  The text is an operator's or an attacker's: at most CONF_TEXT_MAX bytes, nesting at most 16, no
  * anchors, aliases or tags, no NUL, no duplicate key, names and numbers within limits, each error with its position.
@@ -27,7 +26,9 @@ enum {
 	CONF_DEPTH_MAX = 16,
 	CONF_NAME_SIZE = 64, /* 1-63 of A-Z a-z 0-9 . _ -, not starting with - or . */
 	CONF_IFNAME_SIZE = 16,
-	CONF_NETNS_SIZE = 108, /* a name under /run/netns, a path with /, or a pid (all digits) */
+	CONF_NETNS_SIZE = 108,	/* a name under /run/netns, a path with /, or a pid (all digits) */
+	CONF_SOCKET_SIZE = 108, /* an absolute path, as in sockaddr_un */
+	CONF_OWNER_SIZE = 72,
 	CONF_PORTS_MAX = 4000,
 	CONF_NETWORKS_MAX = 4094,
 	CONF_CONTAINERS_MAX = 4000,
@@ -45,6 +46,7 @@ struct conf_mark {
 };
 
 enum conf_net_mode { NET_INTERNAL, NET_HOST_ONLY };
+enum conf_guard { GUARD_OFF, GUARD_MAC };
 
 struct conf_static_mac {
 	struct mac mac;
@@ -74,31 +76,30 @@ struct conf_port {
 	char name[CONF_NAME_SIZE];
 	int line, column;
 	struct conf_mark at[CONF_KEYS_MAX];
-	char tap[CONF_IFNAME_SIZE];
-	char netns[CONF_NETNS_SIZE];  /* "": vfabd's own */
-	char network[CONF_NAME_SIZE]; /* "": a port with vlan-mode */
-	uint8_t vlan_mode;	      /* enum vlan_mode */
-	bool has_vlan_mode;
+	char tap[CONF_IFNAME_SIZE];	    /* "": a vhost-user port */
+	char netns[CONF_NETNS_SIZE];	    /* "": vfabd's own */
+	char vhost_user[CONF_SOCKET_SIZE];  /* "": a tap */
+	char socket_owner[CONF_OWNER_SIZE]; /* USER[:GROUP]; "": none */
+	uint16_t socket_mode;		    /* 0660 by default */
+	bool client;			    /* vfabd connects there; else it listens */
+	char network[CONF_NAME_SIZE];	    /* "": a port with vlan-mode */
+	uint8_t vlan_mode;		    /* enum vlan_mode */
+	bool has_vlan_mode, has_trunks, has_gateway;
 	uint16_t tag;		    /* 0: none */
 	uint64_t trunks[4096 / 64]; /* bit per VID */
-	bool has_trunks;
-	struct mac mac;		  /* zero: none given */
-	struct prefix ipv4, ipv6; /* set on the tap; key `ipv4`, `ipv6` */
-	struct ip gateway;	  /* default route set in the namespace; key `gateway` */
-	bool has_gateway;
-	uint16_t queues; /* 1-16 */
-	uint8_t guard;	 /* enum conf_guard */
+	struct mac mac;		    /* zero: none given; of a guest: what guard allows */
+	struct prefix ipv4, ipv6;   /* set on the tap */
+	struct ip gateway;	    /* default route set in the namespace */
+	uint16_t queues;	    /* 1-16 */
+	uint8_t guard;		    /* enum conf_guard */
 	bool isolated;
 	uint32_t mtu;	    /* 0: the network's, else 1500; 68-65520 */
 	uint8_t prio_tags;  /* enum vlan_prio_tags */
 	uint64_t rate_bits; /* 0: no limit */
-	/* Frames a second; UINT64_MAX: no limit (0 is a limit). */
-	uint64_t storm_broadcast, storm_multicast, storm_unknown;
-	uint32_t mac_limit;  /* 4096 by default */
-	bool mac_limit_drop; /* action drop; flood otherwise */
+	uint64_t storm_broadcast, storm_multicast, storm_unknown; /* frames/s; UINT64_MAX: none */
+	uint32_t mac_limit;					  /* 4096 by default */
+	bool mac_limit_drop;					  /* action drop; flood otherwise */
 };
-
-enum conf_guard { GUARD_OFF, GUARD_MAC };
 
 struct conf_nic {
 	char network[CONF_NAME_SIZE];
@@ -171,10 +172,9 @@ int conf_merge(struct conf *c, const char *text, size_t bytes, enum conf_merge h
 int conf_merge_file(struct conf *c, const char *text, size_t bytes, struct conf_error *err);
 
 /*
- * Everything that one object cannot know: references with the nearest name, overlapping VLANs and prefixes, two
- * taps of one name in one namespace, port names that clash with the device of a host-only network, limits in all.
- * Gives networks without vlan one, from 4094 down, never one already in use; `keep` (may be NULL) is the running
- * configuration whose automatic choices stay.  0, or -EINVAL with *err.
+ * Everything that one object cannot know: references with the nearest name, what two objects both want (VLANs, prefixes, taps,
+ * sockets, names of ports), limits in all.  Gives networks without vlan one, from 4094 down, never one already in use;
+ * `keep` (may be NULL) is the running configuration whose automatic choices stay.  0, or -EINVAL with *err.
  */
 int conf_validate(struct conf *c, const struct conf *keep, struct conf_error *err);
 

@@ -3,7 +3,7 @@
  * conf_check: what one key cannot know: conf_validate().
  *
  * Keys that need or exclude each other, references, and everything that two objects could both want: a VLAN, a
- * prefix, a device in a namespace, the name of a port.  The latter are gathered as claims and sorted, so that a
+ * prefix, a device in a namespace, a socket, the name of a port.  The latter are gathered as claims and sorted, so that a
  * configuration of full size is checked in milliseconds.  Each error says where: the key of the object when the text merged last
  * has it, else the object alone.
  */
@@ -210,6 +210,11 @@ static int check_port_vlan(struct check *k, const struct conf_port *p)
 	return 0;
 }
 
+static bool is_given(const struct conf_port *p, const char *key)
+{
+	return !conf_key_equal(conf_key_find(conf_ports.keys, key), p, conf_ports.initial);
+}
+
 static int check_port_addresses(struct check *k, const struct conf_port *p)
 {
 	const struct prefix *net;
@@ -228,6 +233,34 @@ static int check_port_addresses(struct check *k, const struct conf_port *p)
 	return 0;
 }
 
+/* What the port is, and keys that only the other kind has. */
+static int check_port_kind(struct check *k, const struct conf_port *p)
+{
+	static const char *const of_tap[] = {"netns", "ipv4", "ipv6", "gateway", NULL};
+	static const char *const of_socket[] = {"client", "socket-owner", "socket-mode", NULL};
+	bool is_tap = p->tap[0];
+
+	if (!is_tap && !p->vhost_user[0])
+		return missing(k, fail(k, &conf_ports, p, NULL, "needs tap or vhost-user"));
+	if (is_tap && p->vhost_user[0])
+		return fail(k, &conf_ports, p, "vhost-user",
+			    "a port is one thing: leave out tap or vhost-user");
+	for (const char *const *key = is_tap ? of_socket : of_tap; *key; key++)
+		if (is_given(p, *key))
+			return fail(k, &conf_ports, p, *key, "%s goes with %s alone", *key,
+				    is_tap ? "vhost-user" : "tap");
+	for (const char *const *key = of_socket + 1; p->client && *key; key++)
+		if (is_given(p, *key))
+			return fail(k, &conf_ports, p, *key,
+				    "a client makes no socket: leave out client or %s", *key);
+	if (is_tap || p->guard != GUARD_MAC || !mac_is_zero(&p->mac))
+		return 0;
+	fail(k, &conf_ports, p, "guard",
+	     "guard mac on a vhost-user port needs mac: the address that it allows");
+	k->err->fault = CONF_BAD_VALUE;
+	return -EINVAL;
+}
+
 /* A network that is gone while a port is still on it: the one who took it away wants to hear of the network. */
 static int fail_no_network(struct check *k, const struct conf_port *p)
 {
@@ -244,11 +277,10 @@ static int fail_no_network(struct check *k, const struct conf_port *p)
 
 static int check_port(struct check *k, const struct conf_port *p)
 {
-	int err;
+	int err = check_port_kind(k, p);
 
-	if (!p->tap[0])
-		return missing(k, fail(k, &conf_ports, p, NULL, "needs tap"));
-	err = check_port_vlan(k, p);
+	if (!err)
+		err = check_port_vlan(k, p);
 	if (!err)
 		err = check_port_addresses(k, p);
 	if (!err && p->network[0] && !conf_names_find(&k->c->index->networks, p->network))
@@ -360,7 +392,7 @@ static int check_claims(struct check *k, struct claim *claims, size_t n, const c
 		    (const char *)first->object);
 }
 
-/* A namespace and an interface, "NETNS\nIFNAME", or the name of a port. */
+/* A namespace and an interface, "NETNS\nIFNAME", the path of a socket, or the name of a port. */
 __attribute__((format(printf, 5, 6))) static void claim(struct claim *c,
 							const struct conf_kind *kind,
 							const void *object, const char *key,
@@ -400,12 +432,24 @@ static size_t claim_devices(const struct conf *c, struct claim *out)
 			      conf_network_ifname(net, buf));
 	}
 	for (size_t i = 0; i < c->n_ports; i++)
-		claim(&out[n++], &conf_ports, &c->ports[i], "tap", "%s\n%s",
-		      netns_name(c->ports[i].netns), c->ports[i].tap);
+		if (c->ports[i].tap[0])
+			claim(&out[n++], &conf_ports, &c->ports[i], "tap", "%s\n%s",
+			      netns_name(c->ports[i].netns), c->ports[i].tap);
 	for (size_t i = 0; i < c->n_containers; i++)
 		for (size_t j = 0; j < c->containers[i].n_nics; j++)
 			claim(&out[n++], &conf_containers, &c->containers[i], "nics", "%s\n%s",
 			      c->containers[i].name, conf_nic_ifname(&c->containers[i], j, buf));
+	return n;
+}
+
+static size_t claim_sockets(const struct conf *c, struct claim *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_ports; i++)
+		if (c->ports[i].vhost_user[0])
+			claim(&out[n++], &conf_ports, &c->ports[i], "vhost-user", "%s",
+			      c->ports[i].vhost_user);
 	return n;
 }
 
@@ -445,6 +489,8 @@ static int check_shared(struct check *k)
 	err = check_claims(k, claims, claim_port_names(c, claims), "port name");
 	if (!err)
 		err = check_claims(k, claims, claim_devices(c, claims), "interface");
+	if (!err)
+		err = check_claims(k, claims, claim_sockets(c, claims), "socket");
 	free(claims);
 	return err;
 }

@@ -60,6 +60,9 @@ enum conf_type {
 	CONF_NAME,   /* char[CONF_NAME_SIZE]: of another object */
 	CONF_IFNAME, /* char[CONF_IFNAME_SIZE] */
 	CONF_NETNS,  /* char[CONF_NETNS_SIZE] */
+	CONF_SOCKET, /* char[CONF_SOCKET_SIZE] */
+	CONF_OWNER,  /* char[CONF_OWNER_SIZE]: USER[:GROUP] */
+	CONF_OCTAL,  /* uint16_t: permissions of a file */
 	CONF_BOOL,
 	CONF_NUMBER, /* uint16_t, uint32_t or uint64_t, min to max */
 	CONF_WORD,   /* place in words; uint8_t, bool or an enum */

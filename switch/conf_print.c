@@ -96,6 +96,9 @@ static void print_number(FILE *out, const struct conf_key *key, uint64_t v)
 	case CONF_BITS:
 		fputs(units_bits_text(v, buf), out);
 		break;
+	case CONF_OCTAL: /* as a number it would be another one in some parsers */
+		fprintf(out, "\"%04" PRIo64 "\"", v);
+		break;
 	default:
 		fprintf(out, "%" PRIu64, v);
 	}
@@ -154,6 +157,8 @@ static void print_value(FILE *out, const struct conf_kind *kind, const struct co
 	case CONF_NAME:
 	case CONF_IFNAME:
 	case CONF_NETNS:
+	case CONF_SOCKET:
+	case CONF_OWNER:
 		print_string(out, field);
 		break;
 	case CONF_STRING:
@@ -254,6 +259,8 @@ bool conf_key_equal(const struct conf_key *key, const void *a, const void *b)
 	case CONF_NAME:
 	case CONF_IFNAME:
 	case CONF_NETNS:
+	case CONF_SOCKET:
+	case CONF_OWNER:
 		return !strcmp(x, y);
 	case CONF_NET4:
 	case CONF_NET6:

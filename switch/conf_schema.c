@@ -15,6 +15,7 @@ enum {
 	MTU_MAX = 65520,
 	MAC_LIMIT_MAX = 65536,
 	MAC_LIMIT = 4096,
+	SOCKET_MODE = 0660, /* who may connect may send frames: not everybody */
 };
 
 #define STORM_MAX  UINT32_MAX
@@ -92,6 +93,10 @@ static const struct conf_key storm_keys[] = {
 static const struct conf_key port_keys[] = {
 	{PORT("tap", CONF_IFNAME, tap), .reopens = true},
 	{PORT("netns", CONF_NETNS, netns), .reopens = true},
+	{PORT("vhost-user", CONF_SOCKET, vhost_user), .reopens = true},
+	{PORT("client", CONF_BOOL, client), .reopens = true},
+	{PORT("socket-owner", CONF_OWNER, socket_owner), .reopens = true},
+	{PORT("socket-mode", CONF_OCTAL, socket_mode), .reopens = true},
 	{PORT("network", CONF_NAME, network)},
 	{PORT("vlan-mode", CONF_WORD, vlan_mode), HAS(conf_port, has_vlan_mode),
 	 .words = vlan_modes},
@@ -110,10 +115,6 @@ static const struct conf_key port_keys[] = {
 	{.name = "storm", .type = CONF_MAP, .keys = storm_keys},
 	{PORT("mac-limit", CONF_NUMBER, mac_limit), .max = MAC_LIMIT_MAX},
 	{PORT("mac-limit-action", CONF_WORD, mac_limit_drop), .words = limit_actions},
-	LATER("vhost-user"),
-	LATER("client"),
-	LATER("socket-owner"),
-	LATER("socket-mode"),
 	{0},
 };
 
@@ -147,6 +148,7 @@ static_assert(offsetof(struct conf_network, name) == 0 && offsetof(struct conf_p
 
 static const struct conf_network initial_network = {.mac_ageing_ms = AGEING_S * 1000};
 static const struct conf_port initial_port = {
+	.socket_mode = SOCKET_MODE,
 	.queues = 1,
 	.storm_broadcast = UINT64_MAX,
 	.storm_multicast = UINT64_MAX,

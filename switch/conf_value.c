@@ -140,6 +140,68 @@ static bool netns_check(const char *name, char why[static CONF_WHY])
 	return true;
 }
 
+/*
+ * A path that bind() and connect() take, and only one way to write it: two ports with one socket are then seen.
+ * Links are nobody's business here; the broker opens the directory.
+ */
+static bool socket_check(const char *path, char why[static CONF_WHY])
+{
+	char quoted[CONF_QUOTE];
+	size_t n = strlen(path);
+
+	if (path[0] != '/')
+		return refuse(why, "socket \"%s\" is not a path that starts with /",
+			      conf_quote(path, quoted));
+	if (n >= CONF_SOCKET_SIZE)
+		return refuse(why, "socket \"%s\" is longer than %d characters",
+			      conf_quote(path, quoted), CONF_SOCKET_SIZE - 1);
+	for (size_t i = 0; i < n; i++)
+		if (path[i] < ' ' || path[i] > '~')
+			return refuse(why,
+				      "socket \"%s\" has a character that is not printable ASCII",
+				      conf_quote(path, quoted));
+	for (const char *p = path; *p;) {
+		size_t part = strcspn(++p, "/");
+
+		if (!part || (part <= 2 && !strncmp(p, "..", part)))
+			return refuse(why, "socket \"%s\" has an empty, \".\" or \"..\" part",
+				      conf_quote(path, quoted));
+		p += part;
+	}
+	return true;
+}
+
+/* A name of a user or a group, or its number; (uid_t)-1 is no one's. */
+static bool is_account(const char *name, size_t n)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789._-";
+	char text[CONF_OWNER_SIZE];
+	uint64_t id;
+
+	if (!n || n >= sizeof(text) || strspn(name, chars) < n || name[0] == '-')
+		return false;
+	memcpy(text, name, n);
+	text[n] = 0;
+	return text[strspn(text, "0123456789")] || units_number(text, 0, UINT32_MAX - 1, &id);
+}
+
+static bool owner_check(const char *text, char why[static CONF_WHY])
+{
+	char quoted[CONF_QUOTE];
+	size_t n = strcspn(text, ":");
+
+	if (strlen(text) >= CONF_OWNER_SIZE)
+		return refuse(why, "socket-owner \"%s\" is longer than %d characters",
+			      conf_quote(text, quoted), CONF_OWNER_SIZE - 1);
+	if (is_account(text, n) && (!text[n] || is_account(text + n + 1, strlen(text + n + 1))))
+		return true;
+	return refuse(
+		why,
+		"socket-owner must be a user, or a user and a group such as qemu:kvm, not \"%s\"",
+		conf_quote(text, quoted));
+}
+
 /* Text for people, handed to a shell: anything printable, with tabs and line ends. */
 static bool string_check(const struct conf_key *key, const char *text, char why[static CONF_WHY])
 {
@@ -305,7 +367,17 @@ static bool word_parse(const struct conf_key *key, const char *text, uint64_t *o
 bool conf_is_number(const struct conf_key *key)
 {
 	return key->type == CONF_BOOL || key->type == CONF_NUMBER || key->type == CONF_WORD ||
-	       key->type == CONF_DURATION || key->type == CONF_BITS;
+	       key->type == CONF_DURATION || key->type == CONF_BITS || key->type == CONF_OCTAL;
+}
+
+/* 0660, with its zero: 432, which is what YAML 1.1 makes of it, must not pass for a mode. */
+static bool octal_parse(const char *text, uint64_t *out)
+{
+	if (strlen(text) != strlen("0777") || text[0] != '0' || text[strspn(text, "01234567")])
+		return false;
+	*out = (uint64_t)(text[1] - '0') << 6 | (uint64_t)(text[2] - '0') << 3 |
+	       (uint64_t)(text[3] - '0');
+	return true;
 }
 
 static bool number_parse(const struct conf_key *key, const char *text, uint64_t *out,
@@ -321,6 +393,8 @@ static bool number_parse(const struct conf_key *key, const char *text, uint64_t 
 		       (!*out || (*out >= key->min && *out <= key->max));
 	case CONF_BITS:
 		return units_bits(text, out) && *out <= key->max;
+	case CONF_OCTAL:
+		return octal_parse(text, out);
 	default:
 		return units_number(text, key->min, key->max, out);
 	}
@@ -340,6 +414,9 @@ const char *conf_expects(const struct conf_key *key, char buf[static CONF_WHY])
 		break;
 	case CONF_BITS:
 		words = "bits a second such as 10mbit, at most 10000gbit";
+		break;
+	case CONF_OCTAL:
+		words = "four octal digits from 0000 to 0777 such as 0660";
 		break;
 	case CONF_MAP:
 	case CONF_MACS:
@@ -395,6 +472,10 @@ static bool text_parse(const struct conf_key *key, const char *text, void *objec
 		return ifname_check(text, why) && put_string(key, object, text);
 	case CONF_NETNS:
 		return netns_check(text, why) && put_string(key, object, text);
+	case CONF_SOCKET:
+		return socket_check(text, why) && put_string(key, object, text);
+	case CONF_OWNER:
+		return owner_check(text, why) && put_string(key, object, text);
 	case CONF_MAC:
 		return conf_mac_check(text, field, why);
 	case CONF_IPV4:

@@ -11,6 +11,7 @@
 
 struct ctl;
 struct follower;
+struct guest_table;
 
 struct daemon {
 	struct loop *loop;
@@ -29,6 +30,7 @@ struct daemon {
 	int confirm_timer;
 	uint64_t confirm_ms; /* when its time is up, by clock_ms() */
 	struct follower *followers; /* show_event.c: streams of events */
+	struct guest_table *guests; /* guest.c: connections of vhost-user ports */
 	struct watcher *watchers;   /* watch.c: traces and captures */
 };
 

@@ -592,6 +592,8 @@ struct forwarder *forwarder_create(unsigned worker)
 		free(w->scratch);
 		w->scratch = NULL;
 	}
+	if (w->scratch)
+		w->scratch->calls_guests = true;
 	if (!w->scratch || !w->out || !w->pass || !w->recorder) {
 		forwarder_destroy(w);
 		return NULL;

@@ -220,17 +220,26 @@ static void add_settings(json_t *obj, const struct conf_port *c)
 			    json_string(c->mac_limit_drop ? "drop" : "flood"));
 }
 
+static bool is_guest(const struct conf_port *c)
+{
+	return c && *c->vhost_user;
+}
+
 static json_t *show_port(const struct daemon *d, const struct row *row)
 {
 	const struct conf_port *c = row->conf;
 	const struct fabric_port *f = fabric_port_of(d, row->port);
 	json_t *obj;
 
-	obj = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:s,s:o}", "name", row->name, "kind",
-			row->host ? "host" : "tap", "network",
-			c ? text_or_null(c->network) : json_string(row->host->name), "vlan",
-			show_vlan(d, row), "netns", c ? text_or_null(c->netns) : json_null(), "mac",
-			show_mac_of(row->port), "ifname", show_ifname(row), "socket", json_null());
+	obj = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "name", row->name, "kind",
+			row->host     ? "host"
+			: is_guest(c) ? "vhost-user"
+				      : "tap",
+			"network", c ? text_or_null(c->network) : json_string(row->host->name),
+			"vlan", show_vlan(d, row), "netns",
+			c ? text_or_null(c->netns) : json_null(), "mac", show_mac_of(row->port),
+			"ifname", text_or_null(show_ifname(row)), "socket",
+			c ? text_or_null(c->vhost_user) : json_null());
 	if (!obj)
 		return NULL;
 	json_object_set_new(obj, "queues", json_integer(c ? c->queues : 1));

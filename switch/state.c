@@ -35,7 +35,7 @@
 static const uint64_t STATE_MAGIC = 0x7666616273746174; /* "vfabstat" */
 
 /* Goes up with each change of struct state or of what it holds. */
-enum { STATE_VERSION = 1 };
+enum { STATE_VERSION = 2 };
 
 /* Serials start at 1; one a nanosecond would take centuries to get here. */
 static const uint64_t SERIAL_MAX = UINT64_MAX / 2;
@@ -121,7 +121,9 @@ static void check_events(struct state *s)
 
 static void start_fresh(struct state *s)
 {
-	memset(s, 0, sizeof(*s));
+	/* Most of it stays address space: writing zeros would make memory of it. */
+	if (madvise(s, sizeof(*s), MADV_REMOVE) < 0)
+		memset(s, 0, sizeof(*s));
 	s->version = STATE_VERSION;
 	s->bytes = sizeof(*s);
 	/* Only tells our own loop probes from a neighbour's: on failure 0 does too. */

@@ -14,6 +14,7 @@
 
 #include "switch/base/fdb.h"
 #include "switch/port/port.h"
+#include "switch/port/vhost.h"
 
 enum { EVENTS_KEPT = 1000, EVENT_KIND_SIZE = 24, EVENT_OBJECT_SIZE = 80, EVENT_TEXT_SIZE = 136 };
 
@@ -34,6 +35,8 @@ struct state {
 	uint64_t crashes;                           /* restarts of the switch, ever */
 	char port_name[SLOT_MAX][PORT_NAME_SIZE];   /* "": the slot is free */
 	struct event event[EVENTS_KEPT];            /* serial % EVENTS_KEPT */
+	struct vring_place ring[SLOT_MAX][VHOST_RINGS_MAX]; /* where each ring of each port was */
+	uint8_t is_answering[SLOT_MAX]; /* a reply to this port's guest was under way: whether it got it is not known */
 	_Alignas(64) struct fdb_table fdb;
 };
 

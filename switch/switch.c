@@ -24,6 +24,8 @@
 #include "switch/ctl.h"
 #include "switch/ctl_conf.h"
 #include "switch/daemon.h"
+#include "switch/device.h"
+#include "switch/guest.h"
 #include "switch/guard_loop.h"
 #include "switch/sandbox.h"
 #include "switch/watch.h"
@@ -143,6 +145,10 @@ static void on_notice(void *arg, uint32_t events)
 			apply_tap_notice(&r->d, &n.tap, fds, n_fds);
 			continue;
 		}
+		if (n.kind == NOTICE_GUEST && n_fds == 1) {
+			guest_notice(&r->d, &n.guest, fds[0]);
+			continue;
+		}
 		if (n.kind == NOTICE_RELOAD)
 			on_reload(r, n_fds > 0 ? fds[0] : -1, n.tap.text);
 		else if (n.kind == NOTICE_STOP)
@@ -222,7 +228,8 @@ static void close_all(struct run *r)
 		worker_stop(d->worker[i]);
 	fabric_destroy(d->fabric);
 	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
-		apply_port_free(d->port[slot]);
+		device_free(d->port[slot]);
+	guest_stop(d);
 	conf_destroy(d->conf);
 	conf_destroy(d->confirm_conf);
 	guard_loop_destroy(r->guard_loop);
@@ -252,6 +259,11 @@ int switch_run(const char *conf_name)
 	}
 	if (open_state(&r->d) < 0)
 		goto out;
+	rc = guest_start(&r->d);
+	if (rc < 0) {
+		log_err("guests: %s", strerror(-rc));
+		goto out;
+	}
 	json_object_seed(0); /* it may want a random device, which the sandbox has not */
 	rc = sandbox_enter(&step);
 	if (rc < 0) {

@@ -17,11 +17,27 @@ static void copy_name(char *dst, size_t size, const char *src)
 	snprintf(dst, size, "%s", src);
 }
 
+static struct want want_of_guest(const struct conf_port *cp)
+{
+	struct want w = {.kind = PORT_VHOST_USER, .conf = cp};
+
+	copy_name(w.spec.port, sizeof(w.spec.port), cp->name);
+	w.spec.queues = cp->queues;
+	copy_name(w.guest.port, sizeof(w.guest.port), cp->name);
+	copy_name(w.guest.path, sizeof(w.guest.path), cp->vhost_user);
+	copy_name(w.guest.owner, sizeof(w.guest.owner), cp->socket_owner);
+	w.guest.mode = cp->socket_mode;
+	w.guest.is_client = cp->client;
+	return w;
+}
+
 static struct want want_of_port(const struct conf *c, const struct conf_port *cp)
 {
 	const struct conf_network *net = *cp->network ? conf_find_network(c, cp->network) : NULL;
 	struct want w = {.kind = PORT_TAP, .conf = cp};
 
+	if (*cp->vhost_user)
+		return want_of_guest(cp);
 	copy_name(w.spec.port, sizeof(w.spec.port), cp->name);
 	copy_name(w.spec.ifname, sizeof(w.spec.ifname), cp->tap);
 	copy_name(w.spec.netns, sizeof(w.spec.netns), cp->netns);
@@ -68,11 +84,25 @@ struct want *wants_of(const struct conf *c, size_t *n)
 	return wants;
 }
 
-/* Is it the same device, so that the port can stay open? */
-bool want_is_same_device(const struct tap_spec *a, const struct tap_spec *b)
+static bool is_same_socket(const struct guest_spec *a, const struct guest_spec *b)
 {
-	return strcmp(a->ifname, b->ifname) == 0 && strcmp(a->netns, b->netns) == 0 &&
-	       a->queues == b->queues;
+	return strcmp(a->path, b->path) == 0 && strcmp(a->owner, b->owner) == 0 &&
+	       a->mode == b->mode && a->is_client == b->is_client;
+}
+
+/* Is it the same device, so that the port can stay open? */
+bool want_is_same_device(const struct want *a, const struct want *b)
+{
+	return a->kind == b->kind && strcmp(a->spec.ifname, b->spec.ifname) == 0 &&
+	       strcmp(a->spec.netns, b->spec.netns) == 0 && a->spec.queues == b->spec.queues &&
+	       is_same_socket(&a->guest, &b->guest);
+}
+
+/* A namespace may be named in more than one way, so that the name of the device alone decides. */
+bool want_are_rivals(const struct want *a, const struct want *b)
+{
+	return (*a->spec.ifname && strcmp(a->spec.ifname, b->spec.ifname) == 0) ||
+	       (*a->guest.path && strcmp(a->guest.path, b->guest.path) == 0);
 }
 
 const struct want *want_find(const struct want *wants, size_t n, const char *name)

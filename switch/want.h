@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * want: what a configuration asks of its ports, as the broker and the path understand it.  Pure: out of a struct conf come
- * tap_specs and policers; apply.c compares those of two configurations and acts.
+ * specs of devices, and policers; apply.c compares those of two configurations and acts.
  */
 #ifndef VFAB_SWITCH_WANT_H
 #define VFAB_SWITCH_WANT_H
@@ -15,7 +15,8 @@
 
 /* A port that the next configuration wants: of a conf_port, or of a host-only network. */
 struct want {
-	struct tap_spec spec;
+	struct tap_spec spec;	 /* the name of the port, whatever its kind */
+	struct guest_spec guest; /* PORT_VHOST_USER: its socket */
 	enum port_kind kind;
 	const struct conf_port *conf; /* NULL: the device of a host-only network */
 	bool is_new;		      /* to be opened */
@@ -25,8 +26,10 @@ struct want {
 struct want *wants_of(const struct conf *c, size_t *n);
 const struct want *want_find(const struct want *wants, size_t n, const char *name);
 
-/* The same device: the port can stay open.  The same setting: nothing is to be done to it. */
-bool want_is_same_device(const struct tap_spec *a, const struct tap_spec *b);
+/* The same device: the port can stay open.  Rivals: not before the one is closed can the other be opened.  The same
+ * setting: nothing is to be done to it. */
+bool want_is_same_device(const struct want *a, const struct want *b);
+bool want_are_rivals(const struct want *a, const struct want *b);
 bool want_is_same_setting(const struct tap_spec *a, const struct tap_spec *b);
 
 /* The policer of a port, malloc'd, or NULL when nothing of it is limited; false without memory. */

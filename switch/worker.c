@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,16 +103,16 @@ static void take_fabric(struct worker *w, const struct fabric *fab)
 	w->n_hot = 0;
 	for (unsigned i = 0; i < n; i++) {
 		const struct fabric_rxq *q = &fab->rxq[w->index][i];
-		int fd = atomic_load_explicit(&fab->port[q->slot].port->fd[q->queue],
-					      memory_order_acquire);
-		struct epoll_event ev = {.events = EPOLLIN,
+		const struct port *p = fab->port[q->slot].port;
+		int fd = atomic_load_explicit(&p->fd[q->queue], memory_order_acquire);
+		struct epoll_event ev = {.events = p->ops->arm ? EPOLLIN | EPOLLET : EPOLLIN,
 					 .data.u64 = (uint64_t)q->slot << 16 | q->queue};
 
 		if (fd < 0)
 			continue;
 		if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) < 0 && errno != EEXIST)
 			log_limited(LOG_LEVEL_WARN, "port %s: cannot be watched: %s",
-				    fab->port[q->slot].port->name, strerror(errno));
+				    p->name, strerror(errno));
 		heat(w, q->slot, q->queue, w->fwd->now_ns);
 	}
 }
@@ -125,7 +126,7 @@ static bool poll_queue(struct worker *w, struct hot *h)
 	if (p->ops->rx(p, h->queue, fwd->scratch, &fwd->vec, VEC_SIZE) > 0) {
 		forward(fwd, w->fab, h->slot);
 		if (p->ops->rx_done)
-			p->ops->rx_done(p, h->queue);
+			p->ops->rx_done(p, h->queue, fwd->scratch);
 		h->last_ns = fwd->now_ns;
 		w->has_worked = true;
 		w->is_crowded = false;
@@ -356,6 +357,11 @@ void worker_wake(struct worker *w)
 void worker_forget(struct worker *w, int fd)
 {
 	epoll_ctl(w->epfd, EPOLL_CTL_DEL, fd, NULL); /* ENOENT: it was another worker's */
+}
+
+void worker_signal(struct worker *w, int signo)
+{
+	pthread_kill(w->thread, signo);
 }
 
 void worker_stop(struct worker *w)

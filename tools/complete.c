@@ -95,7 +95,7 @@ static void offer_names(const char *list, const char *prefix)
 	json_decref(all);
 }
 
-/* Offers what a place called "NETWORK", "PORT|all", "FILE" or "rx|tx|both" may hold. */
+/* Offers what a place called "NETWORK", "PORT|all", "FILE", "PATH" or "rx|tx|both" may hold. */
 static void offer_value(const char *value, const char *prefix)
 {
 	char word[WORD_SIZE];
@@ -110,7 +110,7 @@ static void offer_value(const char *value, const char *prefix)
 			offer_names("net.ls", prefix);
 		else if (!strcmp(word, "PORT"))
 			offer_names("port.ls", prefix);
-		else if (!strcmp(word, "FILE"))
+		else if (!strcmp(word, "FILE") || !strcmp(word, "PATH"))
 			puts("@files");
 		else if (*word >= 'a' && *word <= 'z' && !strchr(word, '='))
 			offer(word, prefix);

@@ -12,6 +12,7 @@
 /*        symbol         word             what it means, for `vfab drops` and the manual */
 #define DROP_REASONS(X)                                                                            \
 	X(RUNT, "runt", "shorter than an Ethernet header")                                         \
+	X(BAD_DESCRIPTOR, "bad_descriptor", "the descriptors do not describe a frame")             \
 	X(BAD_SOURCE, "bad_source", "source address is a group, zero or the switch's own")         \
 	X(BAD_OFFLOAD, "bad_offload", "offload header does not fit the frame")                     \
 	X(RESERVED, "reserved", "destination 01:80:c2:00:00:00-0f is never forwarded")             \

@@ -63,13 +63,13 @@ struct port_ops {
 	 * queue q.  The bytes stay valid until rx_done().  Returns v->n; 0 also when the peer is gone. */
 	unsigned (*rx)(struct port *p, unsigned q, struct scratch *s, struct vec *v, unsigned max);
 	/* Returns the memory of the last rx() to the source.  NULL when there is nothing to do. */
-	void (*rx_done)(struct port *p, unsigned q);
+	void (*rx_done)(struct port *p, unsigned q, struct scratch *s);
 	/* Sends n frames over queue q % p->queues, in order.  Never blocks.  Returns how many of them were not simply
 	 * taken as one frame: drop or frames is changed there. */
 	unsigned (*tx)(struct port *p, unsigned q, struct scratch *s, struct tx_frame *t,
 		       unsigned n);
-	/* Asks for a wake-up of queue q through its descriptor.  True: sleep is fine; false: frames came
-	 * meanwhile, poll again.  NULL: the descriptor is level-triggered and always tells. */
+	/* Asks for a wake-up of queue q through its descriptor, which is watched edge-triggered and never read.  True: sleep
+	 * is fine; false: frames came meanwhile, poll again.  NULL: the descriptor is level-triggered and always tells. */
 	bool (*arm)(struct port *p, unsigned q);
 	/* Frees what the kind holds; the descriptors go with it. */
 	void (*close)(struct port *p);

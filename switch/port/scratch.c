@@ -29,7 +29,8 @@ int scratch_init(struct scratch *s)
 	s->iovs = 0;
 	s->rx = map((size_t)RX_BURST * RX_STRIDE);
 	s->segment = map(SEGMENT_BYTES);
-	if (s->rx && s->segment)
+	s->head = map((size_t)VEC_SIZE * HEAD_STRIDE);
+	if (s->rx && s->segment && s->head)
 		return 0;
 	scratch_fini(s);
 	return -ENOMEM;
@@ -41,6 +42,9 @@ void scratch_fini(struct scratch *s)
 		munmap(s->rx, (size_t)RX_BURST * RX_STRIDE);
 	if (s->segment)
 		munmap(s->segment, SEGMENT_BYTES);
+	if (s->head)
+		munmap(s->head, (size_t)VEC_SIZE * HEAD_STRIDE);
 	s->rx = NULL;
 	s->segment = NULL;
+	s->head = NULL;
 }

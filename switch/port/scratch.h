@@ -7,6 +7,8 @@
 #ifndef VFAB_PORT_SCRATCH_H
 #define VFAB_PORT_SCRATCH_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -19,6 +21,8 @@ enum {
 	RX_STRIDE = ((FRAME_HEADROOM + FRAME_MAX + 4095) & ~4095) + 192,
 	SCRATCH_IOVS = 4096,
 	SEGMENT_BYTES = 128 * 1024, /* room for a frame gathered or segmented */
+	/* Bytes of a head: headroom, the longest snapshot, and an odd number of cache lines in all, as above. */
+	HEAD_STRIDE = FRAME_HEADROOM + SNAP_MAX + 192,
 };
 
 struct scratch {
@@ -27,6 +31,11 @@ struct scratch {
 		iov[SCRATCH_IOVS]; /* bodies of the vector in hand; rx starts again at iov[0] */
 	unsigned iovs;
 	uint8_t *segment; /* SEGMENT_BYTES */
+	uint8_t *head; /* VEC_SIZE of HEAD_STRIDE: snapshots of frames that stay in a guest's memory */
+	bool calls_guests; /* a worker's: whose scratch does not, leaves the call to the worker of the queue */
+	/* While the worker calls a guest, which may hang it: the ring, and how many calls there were.  The control thread looks. */
+	_Atomic uintptr_t calling;
+	_Atomic uint32_t calls;
 };
 
 int scratch_init(struct scratch *s); /* 0 or -ENOMEM */

@@ -2,7 +2,7 @@
 /*
  * fuzz_broker: requests of a hostile switch, and a state region that it wrote.
  *
- * The first byte says what the rest is: even, a request with (byte / 2) % 4 descriptors; odd, bytes laid over the head, the
+ * The first byte says what the rest is: even, a request with (byte / 2) % 64 descriptors; odd, bytes laid over the head, the
  * names and the events of a state region.  What was taken must be within the limits of broker.h and state.h.
  */
 #include <assert.h>
@@ -40,6 +40,28 @@ static void check_tap(const struct tap_spec *t)
 	assert(netns_pid(t->netns) >= 0);
 }
 
+static void check_guest(const struct guest_spec *g)
+{
+	assert(strnlen(g->port, sizeof(g->port)) < sizeof(g->port) && !strchr(g->port, '/'));
+	assert(strnlen(g->path, sizeof(g->path)) < sizeof(g->path) && g->path[0] == '/');
+	assert(strnlen(g->owner, sizeof(g->owner)) < sizeof(g->owner));
+	assert(g->mode <= 0777 && g->is_client <= 1 && g->may_wait <= 1);
+	assert(guest_spec_same_socket(g, g));
+}
+
+static void check_keep(const struct guest_keep *k, unsigned n_fds)
+{
+	unsigned i;
+
+	assert(strnlen(k->port, sizeof(k->port)) < sizeof(k->port) && k->port[0] != '\0');
+	assert(k->n == n_fds && n_fds <= GUEST_KEEP_FDS && k->n_saved <= GUEST_SAVED_SIZE);
+	for (i = 0; i < k->n; i++)
+		assert(k->place[i] < GUEST_PLACES);
+	for (i = GUEST_PLACES; i < sizeof(k->empty) * 8; i++)
+		assert(!(k->empty[i / 64] >> (i % 64) & 1));
+	assert(!k->forget || (k->forget == 1 && n_fds == 0));
+}
+
 static void try_request(const uint8_t *data, size_t size, unsigned n_fds)
 {
 	struct broker_request out;
@@ -52,6 +74,10 @@ static void try_request(const uint8_t *data, size_t size, unsigned n_fds)
 	assert(out.op > 0 && out.op < BROKER_OP_END);
 	if (out.op == BROKER_TAP_OPEN || out.op == BROKER_TAP_SET)
 		check_tap(&out.tap);
+	else if (out.op == BROKER_GUEST_OPEN)
+		check_guest(&out.guest);
+	else if (out.op == BROKER_GUEST_KEEP)
+		check_keep(&out.keep, n_fds);
 }
 
 static void try_region(const uint8_t *data, size_t size)
@@ -96,6 +122,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] & 1)
 		try_region(data + 1, size - 1);
 	else
-		try_request(data + 1, size - 1, data[0] / 2 % 4);
+		try_request(data + 1, size - 1, data[0] / 2 % 64);
 	return 0;
 }

@@ -55,3 +55,27 @@ int broker_conf_save(const char *text, size_t bytes)
 	(void)bytes;
 	return fake_broker.save_error;
 }
+
+int broker_guest_open(const struct guest_spec *spec, struct guest_answer *answer, int *fds,
+		      unsigned *n_fds, char *text)
+{
+	(void)spec;
+	(void)fds;
+	memset(answer, 0, sizeof(*answer));
+	*n_fds = 0;
+	*text = '\0';
+	return 0;
+}
+
+int broker_guest_keep(const struct guest_keep *keep, const int *fds)
+{
+	(void)keep;
+	(void)fds;
+	return 0;
+}
+
+int broker_guest_close(const char *port)
+{
+	(void)port;
+	return 0;
+}

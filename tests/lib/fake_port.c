@@ -42,11 +42,12 @@ static unsigned fake_rx(struct port *p, unsigned q, struct scratch *s, struct ve
 	return v->n;
 }
 
-static void fake_rx_done(struct port *p, unsigned q)
+static void fake_rx_done(struct port *p, unsigned q, struct scratch *s)
 {
 	struct fake *fake = p->priv;
 
 	(void)q;
+	(void)s;
 	drop_frames(fake->in, &fake->n_in, FRAME_HEADROOM);
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "switch/apply.h"
+#include "switch/device.h"
 
 enum { BACKLOG = 4096, PATIENCE_MS = 1000 };
 
@@ -105,7 +106,7 @@ void world_destroy(struct world *w)
 		worker_stop(w->d.worker[i]);
 	fabric_destroy(w->d.fabric);
 	for (i = 0; i < SLOT_MAX; i++)
-		apply_port_free(w->d.port[i]);
+		device_free(w->d.port[i]);
 	conf_destroy(w->d.conf);
 	conf_destroy(w->d.confirm_conf);
 	fdb_destroy(w->d.fdb);

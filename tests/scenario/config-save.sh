@@ -49,6 +49,8 @@ ports:
   tagged: {tap: vt-tagged, vlan-mode: native-tagged, tag: 10}
   access: {tap: vt-access, vlan-mode: access, tag: 3999}
   later: {tap: eth0, netns: "$TAG-nobody", network: chosen}
+  vm0: {vhost-user: $T/vm0.sock, socket-owner: "nobody:nogroup", socket-mode: 0600, network: apart, queues: 16, mac: "02:00:00:00:00:06", guard: mac}
+  vm1: {vhost-user: $T/vm1.sock, client: true, vlan-mode: trunk, trunks: [11]}
 containers:
   node: {run: "echo 'one: two' # \"three\"; exec sleep 5", nics: [{network: office, mac: "02:00:00:00:00:0a", ipv4: 10.77.0.9/24, gateway: 10.77.0.1, ifname: data}, {network: apart}]}
   idle: {}
@@ -112,6 +114,9 @@ expect vfab port add limits --net apart --tap vt-limits --isolated --rate 10mbit
 	--mac-limit 7 --mac-limit-action drop
 expect vfab port add native --tap vt-native --vlan-mode native-untagged --tag 10 --trunks 20,30-39
 expect vfab port add tunnel --tap vt-tunnel --vlan-mode dot1q-tunnel --tag 31
+expect vfab port add vm0 --net office --vhost-user "$T/vm0.sock" --socket-owner nobody --socket-mode 0600 --queues 4
+expect vfab port add vm1 --net office --vhost-user "$T/vm1.sock" --client --mac 02:00:00:00:00:07 --guard mac
+expect vfab port set vm0 --socket-owner none --socket-mode 0666
 expect vfab port set limits --storm broadcast=5 --mac-limit none --isolated=none
 expect vfab net set office --mac-ageing none
 expect vfab mac add office 02:00:00:00:00:99 c2

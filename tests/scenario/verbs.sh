@@ -24,10 +24,21 @@ expect vfab net set office --isolate=off
 : >"$T/empty.yaml"
 for verb in check diff apply; do says 65 'empty.yaml:1:1: the file is empty' vfab $verb "$T/empty.yaml"; done
 says 2 'network x: mode is missing' vfab net add x
-says 2 'port p: needs tap' vfab port add p --net office
+says 2 'port p: needs tap or vhost-user' vfab port add p --net office
 says 2 'port p: needs network or vlan-mode' vfab port add p --tap t0
 says 1 'network "ofice" does not exist (did you mean "office"?)' vfab port add p --net ofice --tap t0
-says 1 'port p: vhost-user is not yet available' vfab port add p --net office --vhost-user p
+says 1 'port p: a port is one thing' vfab port add p --net office --tap t0 --vhost-user /p
+says 1 'port p: netns goes with tap alone' vfab port add p --net office --vhost-user /p --netns 1
+says 1 'port p: socket-mode goes with vhost-user alone' vfab port add p --net office --tap t0 --socket-mode 0600
+says 65 'port p: guard mac on a vhost-user port needs mac' vfab port add p --net office --vhost-user p --guard mac
+says 65 'port p: socket-mode must be four octal digits' vfab port add p --net office --vhost-user p --socket-mode 660
+# A path is seen from where the user stands.
+from_usr()
+{
+	(cd /usr && vfab "$@")
+}
+says 65 'port p: socket "/usr/a/../p" has an empty' from_usr port add p --net office --vhost-user ./a/../p
+says 65 'port p: socket "/a//p" has an empty' from_usr port add p --net office --vhost-user ../a//p
 says 1 'network x: mode "nat" is not yet available' vfab net add x --mode nat
 says 1 'network office: exists already' vfab net add office --mode internal
 says 1 'network lab: does not exist' vfab net del lab

@@ -22,6 +22,7 @@
 #include "switch/broker_check.h"
 #include "switch/broker_file.h"
 #include "switch/broker_spawn.h"
+#include "switch/broker_wire.h"
 #include "switch/state.h"
 
 static char dir[] = "/tmp/vfab-broker.XXXXXX";
@@ -181,6 +182,122 @@ static void test_numbers(void **state)
 	assert_int_equal(out.tap.gateway.b[15], 0);
 }
 
+static struct broker_request good_guest(void)
+{
+	struct broker_request q = {.op = BROKER_GUEST_OPEN};
+
+	strcpy(q.guest.port, "vm");
+	strcpy(q.guest.path, "/run/vfab/a b.sock");
+	strcpy(q.guest.owner, "libvirt-qemu:kvm");
+	q.guest.mode = 0660;
+	return q;
+}
+
+static void test_guest_specs(void **state)
+{
+	static const struct {
+		const char *port, *path, *owner;
+		bool is_good;
+	} row[] = {
+		{"vm", "/a", "", true},	       {"vm", "/a/\xc3\xbc", "root", true},
+		{"vm", "", "", false},	       {"vm", "a", "", false},
+		{"vm", "./a", "", false},      {"vm", "/a\n", "", false},
+		{"vm", "/\x1b[2J", "", false}, {"vm", "/\x7f", "", false},
+		{"vm", "/a", "a b", false},    {"vm", "/a", "a\n", false},
+		{"-vm", "/a", "", false},      {"", "/a", "", false},
+	};
+	struct broker_request q, out;
+	size_t i;
+
+	(void)state;
+	q = good_guest();
+	assert_int_equal(check(&q, &out), 0);
+	assert_memory_equal(&q, &out, sizeof(q));
+	for (i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		q = good_guest();
+		snprintf(q.guest.port, sizeof(q.guest.port), "%s", row[i].port);
+		snprintf(q.guest.path, sizeof(q.guest.path), "%s", row[i].path);
+		snprintf(q.guest.owner, sizeof(q.guest.owner), "%s", row[i].owner);
+		if ((check(&q, &out) == 0) != row[i].is_good)
+			fail_msg("port \"%s\" path \"%s\" owner \"%s\"", row[i].port, row[i].path,
+				 row[i].owner);
+	}
+	/* 107 bytes and an end are a path, 108 bytes are none. */
+	q = good_guest();
+	memset(q.guest.path, '/', sizeof(q.guest.path) - 1);
+	assert_int_equal(check(&q, &out), 0);
+	memset(q.guest.path, '/', sizeof(q.guest.path));
+	assert_int_equal(check(&q, &out), -EINVAL);
+	q = good_guest();
+	memset(q.guest.owner, 'a', sizeof(q.guest.owner));
+	assert_int_equal(check(&q, &out), -EINVAL);
+	q = good_guest();
+	q.guest.mode = 01000;
+	assert_int_equal(check(&q, &out), -EINVAL);
+	q.guest.is_client = 1;
+	assert_int_equal(check(&q, &out), 0);
+	assert_int_equal(out.guest.mode, 0);
+	assert_string_equal(out.guest.owner, "");
+	q.guest.is_client = 2;
+	assert_int_equal(check(&q, &out), -EINVAL);
+	q = good_guest();
+	q.guest.may_wait = 2;
+	assert_int_equal(check(&q, &out), -EINVAL);
+	assert_int_equal(broker_request_check(&q, sizeof(q), 1, &out, why), -EINVAL);
+}
+
+static void test_guest_keeps(void **state)
+{
+	struct broker_request q = {.op = BROKER_GUEST_KEEP}, out;
+	unsigned n;
+
+	(void)state;
+	strcpy(q.keep.port, "vm");
+	for (n = 0; n <= GUEST_KEEP_FDS; n++) {
+		q.keep.n = (uint8_t)n;
+		assert_int_equal(broker_request_check(&q, sizeof(q), n, &out, why), 0);
+		assert_int_equal(broker_request_check(&q, sizeof(q), n + 1, &out, why), -EINVAL);
+	}
+	q.keep.n = (uint8_t)n;
+	assert_int_equal(broker_request_check(&q, sizeof(q), n, &out, why), -EINVAL);
+	q.keep.n = 1;
+	q.keep.place[0] = GUEST_PLACES - 1;
+	q.keep.place[1] = 255; /* nobody's */
+	assert_int_equal(broker_request_check(&q, sizeof(q), 1, &out, why), 0);
+	assert_int_equal(out.keep.place[1], 0);
+	q.keep.place[0] = GUEST_PLACES;
+	assert_int_equal(broker_request_check(&q, sizeof(q), 1, &out, why), -EINVAL);
+	q.keep.n = 0;
+	q.keep.empty[GUEST_PLACES / 64] = 1u << (GUEST_PLACES % 64 - 1);
+	q.keep.empty[0] = UINT64_MAX;
+	assert_int_equal(check(&q, &out), 0);
+	q.keep.empty[GUEST_PLACES / 64] = 1u << (GUEST_PLACES % 64);
+	assert_int_equal(check(&q, &out), -EINVAL);
+	q.keep.empty[GUEST_PLACES / 64] = 0;
+	q.keep.n_saved = GUEST_SAVED_SIZE;
+	assert_int_equal(check(&q, &out), 0);
+	q.keep.n_saved = GUEST_SAVED_SIZE + 1;
+	assert_int_equal(check(&q, &out), -EINVAL);
+	q.keep.n_saved = UINT32_MAX;
+	assert_int_equal(check(&q, &out), -EINVAL);
+	q.keep.n_saved = 0;
+	q.keep.forget = 1;
+	assert_int_equal(check(&q, &out), 0);
+	q.keep.forget = 2;
+	assert_int_equal(check(&q, &out), -EINVAL);
+	q.keep.forget = 1;
+	q.keep.n = 1;
+	q.keep.place[0] = 0;
+	assert_int_equal(broker_request_check(&q, sizeof(q), 1, &out, why), -EINVAL);
+	q.keep.n = 0;
+	memset(q.keep.port, 'a', sizeof(q.keep.port));
+	assert_int_equal(check(&q, &out), -EINVAL);
+	q.op = BROKER_GUEST_CLOSE;
+	assert_int_equal(check(&q, &out), -EINVAL);
+	strcpy(q.port, "vm");
+	assert_int_equal(check(&q, &out), 0);
+}
+
 static void test_same_device(void **state)
 {
 	struct tap_spec a = good_request().tap, b = a;
@@ -315,7 +432,7 @@ static void test_conf_file(void **state)
 
 static void test_control_socket(void **state)
 {
-	struct control_socket a, b;
+	struct listen_socket a, b;
 	char path[64], parent[64];
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	struct stat st;
@@ -328,7 +445,7 @@ static void test_control_socket(void **state)
 	assert_int_equal(lstat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0660);
 	assert_int_equal(control_socket_open(&b, path, why), -EADDRINUSE);
-	control_socket_close(&a);
+	listen_socket_close(&a);
 	assert_int_equal(lstat(path, &st), -1);
 
 	/* One that was left: nobody answers. */
@@ -341,7 +458,7 @@ static void test_control_socket(void **state)
 	unlink(path);
 	fd = open(path, O_CREAT | O_WRONLY, 0600);
 	close(fd);
-	control_socket_close(&a);
+	listen_socket_close(&a);
 	assert_int_equal(lstat(path, &st), 0);
 	assert_int_equal(control_socket_open(&a, path, why), -EEXIST);
 	unlink(path);
@@ -424,23 +541,72 @@ static void test_region_renew(void **state)
 }
 
 /* The switch's side, against a broker that is two sockets. */
-static void answer(int sock, const struct broker_reply *r, int fd)
+static void answer(int sock, const struct broker_reply *r, int fd, unsigned n)
 {
-	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)r, .iov_len = sizeof(*r)};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *c;
+	int fds[BROKER_FDS_MAX];
+	unsigned i;
 
-	if (fd >= 0) {
-		m.msg_control = control;
-		m.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	assert_int_equal(sendmsg(sock, &m, 0), sizeof(*r));
+	for (i = 0; i < n; i++)
+		fds[i] = fd;
+	assert_int_equal(wire_send(sock, r, sizeof(*r), 0, fds, n), 0);
+}
+
+/* Every descriptor that a guest can have comes in one message, and none too many. */
+static void try_guest(int broker_end)
+{
+	static struct broker_reply r;
+	struct guest_keep keep = {.port = "vm", .n = GUEST_KEEP_FDS};
+	int fds[BROKER_FDS_MAX], keep_fds[GUEST_KEEP_FDS];
+	struct broker_request q = good_guest(), out;
+	char text[TAP_TEXT_SIZE];
+	struct guest_answer a;
+	unsigned n_fds, i;
+
+	r = (struct broker_reply){.guest = {.n = GUEST_PLACES, .has_listen = 1, .n_saved = 3}};
+	for (i = 0; i < GUEST_PLACES; i++)
+		r.guest.place[i] = (uint8_t)i;
+	answer(broker_end, &r, STDERR_FILENO, BROKER_FDS_MAX);
+	assert_int_equal(broker_guest_open(&q.guest, &a, fds, &n_fds, text), 0);
+	assert_int_equal(n_fds, BROKER_FDS_MAX);
+	assert_int_equal(a.n_saved, 3);
+	assert_string_equal(text, "");
+	for (i = 0; i < n_fds; i++)
+		assert_int_equal(close(fds[i]), 0);
+	assert_int_equal(recv(broker_end, &q, sizeof(q), 0), sizeof(q));
+	assert_int_equal(check(&q, &out), 0);
+
+	answer(broker_end, &r, STDERR_FILENO, BROKER_FDS_MAX - 1);
+	assert_int_equal(broker_guest_open(&q.guest, &a, fds, &n_fds, text), -EPROTO);
+	assert_int_equal(n_fds, 0);
+	assert_int_equal(recv(broker_end, &q, sizeof(q), 0), sizeof(q));
+	r = (struct broker_reply){.error = EADDRINUSE, .text = "taken"};
+	answer(broker_end, &r, -1, 0);
+	assert_int_equal(broker_guest_open(&q.guest, &a, fds, &n_fds, text), -EADDRINUSE);
+	assert_string_equal(text, "taken");
+	assert_int_equal(recv(broker_end, &q, sizeof(q), 0), sizeof(q));
+
+	for (i = 0; i < GUEST_KEEP_FDS; i++)
+		keep_fds[i] = STDERR_FILENO;
+	r = (struct broker_reply){0};
+	answer(broker_end, &r, -1, 0);
+	assert_int_equal(broker_guest_keep(&keep, keep_fds), 0);
+	assert_int_equal(wire_receive(broker_end, &q, sizeof(q), 0, fds, GUEST_KEEP_FDS, &n_fds),
+			 sizeof(q));
+	assert_int_equal(broker_request_check(&q, sizeof(q), n_fds, &out, why), 0);
+	for (i = 0; i < n_fds; i++)
+		close(fds[i]);
+	/* More than the receiver has room for: none is taken. */
+	answer(broker_end, &r, -1, 0);
+	assert_int_equal(broker_guest_keep(&keep, keep_fds), 0);
+	assert_int_equal(
+		wire_receive(broker_end, &q, sizeof(q), 0, fds, GUEST_KEEP_FDS - 1, &n_fds),
+		-EMFILE);
+	assert_int_equal(n_fds, 0);
+	answer(broker_end, &r, -1, 0);
+	assert_int_equal(broker_guest_close("vm"), 0);
+	assert_int_equal(recv(broker_end, &q, sizeof(q), 0), sizeof(q));
+	assert_int_equal(check(&q, &out), 0);
+	assert_int_equal(out.op, BROKER_GUEST_CLOSE);
 }
 
 static void test_client(void **state)
@@ -467,7 +633,7 @@ static void test_client(void **state)
 	/* An answer lies ready: the request is what the broker would take. */
 	r.tap.n_fds = 1;
 	r.tap.state = PORT_UP;
-	answer(request[1], &r, STDERR_FILENO);
+	answer(request[1], &r, STDERR_FILENO, 1);
 	q = good_request();
 	assert_int_equal(broker_tap_open(&q.tap, &a, fds), 0);
 	assert_int_equal(a.state, PORT_UP);
@@ -479,15 +645,18 @@ static void test_client(void **state)
 
 	/* Refused, in words. */
 	r = (struct broker_reply){.error = EBUSY, .tap.text = "in use"};
-	answer(request[1], &r, -1);
+	answer(request[1], &r, -1, 0);
 	assert_int_equal(broker_tap_open(&q.tap, &a, fds), -EBUSY);
 	assert_string_equal(a.text, "in use");
 	/* Fewer descriptors than it says. */
 	r = (struct broker_reply){.tap.n_fds = 2};
-	answer(request[1], &r, STDERR_FILENO);
+	answer(request[1], &r, STDERR_FILENO, 1);
 	assert_int_equal(broker_tap_open(&q.tap, &a, fds), -EPROTO);
 	assert_int_equal(send(request[1], &r, 10, 0), 10);
 	assert_int_equal(broker_ready(), -EPROTO);
+	while (recv(request[1], &q, sizeof(q), MSG_DONTWAIT) > 0)
+		;
+	try_guest(request[1]);
 
 	assert_int_equal(broker_notice_read(&got, fds, &n_fds), -EAGAIN);
 	assert_int_equal(send(notice[1], &n, sizeof(n), 0), sizeof(n));
@@ -521,6 +690,7 @@ int main(void)
 		cmocka_unit_test(test_client),	     cmocka_unit_test(test_good_requests),
 		cmocka_unit_test(test_bad_sizes),    cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_numbers),	     cmocka_unit_test(test_same_device),
+		cmocka_unit_test(test_guest_specs),  cmocka_unit_test(test_guest_keeps),
 		cmocka_unit_test(test_netns_specs),  cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_conf_file),    cmocka_unit_test(test_control_socket),
 		cmocka_unit_test(test_state_dir),    cmocka_unit_test(test_notify),

@@ -23,6 +23,8 @@
 
 #include <cmocka.h>
 
+#include "switch/apply.h"
+#include "switch/broker.h"
 #include "switch/conf.h"
 #include "switch/conf_internal.h"
 #include "vlan/vlan.h"
@@ -37,6 +39,8 @@ static_assert((int)CONF_PRIO_NEVER == PRIO_TAGS_NEVER &&
 		      (int)CONF_PRIO_ALWAYS == PRIO_TAGS_ALWAYS,
 	      "the fabric takes prio_tags for enum vlan_prio_tags");
 static_assert((int)CONF_QUEUES_MAX == PORT_QUEUES_MAX && (int)CONF_WORKERS_MAX == WORKERS_MAX,
+	      "what conf lets through fits");
+static_assert((int)CONF_SOCKET_SIZE == GUEST_PATH_SIZE && (int)CONF_OWNER_SIZE == GUEST_OWNER_SIZE,
 	      "what conf lets through fits");
 
 static char *read_all(const char *path, size_t *bytes)
@@ -200,8 +204,25 @@ static const struct step steps[] = {
 	 "network office: 02:00:00:00:00:01 has no static entry", NULL},
 	{CONF_SET, "{ports: {web: {network: ofice}}}",
 	 "port web: network \"ofice\" does not exist (did you mean \"office\"?)", NULL},
-	{CONF_SET, "{ports: {web: {vhost-user: /x}}}", "port web: vhost-user is not yet available",
+	{CONF_SET, "{ports: {web: {vhost-user: /x}}}",
+	 "port web: a port is one thing: leave out tap or vhost-user", NULL},
+	{CONF_SET, "{ports: {web: {tap: null, netns: null, vhost-user: /x, socket-mode: '0600'}}}",
+	 NULL, "web: {vhost-user: /x, socket-mode: \"0600\", network: office, queues: 2"},
+	{CONF_SET, "{ports: {web: {tap: null, vhost-user: /x}}}",
+	 "port web: netns goes with tap alone", NULL},
+	{CONF_SET, "{ports: {web: {tap: null}}}", "port web: needs tap or vhost-user", NULL},
+	{CONF_SET, "{ports: {web: {client: true}}}", "port web: client goes with vhost-user alone",
 	 NULL},
+	{CONF_ADD, "{ports: {p: {vhost-user: /a, client: true, vlan-mode: trunk}}}", NULL,
+	 "p: {vhost-user: /a, client: true, vlan-mode: trunk}\n"},
+	{CONF_ADD,
+	 "{ports: {p: {vhost-user: /a, network: lab}, q: {vhost-user: /a, network: lab}}}",
+	 "port q: socket \"/a\" is that of port \"p\" already", NULL},
+	{CONF_ADD, "{ports: {p: {vhost-user: /a, network: lab, guard: mac}}}",
+	 "port p: guard mac on a vhost-user port needs mac: the address that it allows", NULL},
+	{CONF_ADD,
+	 "{ports: {p: {vhost-user: /a, network: lab, guard: mac, mac: '02:00:00:00:00:01'}}}", NULL,
+	 "mac: \"02:00:00:00:00:01\", guard: mac}"},
 	{CONF_SET, "{ports: {web: {tag: x}}}",
 	 "port web: tag must be a number from 1 to 4094, not \"x\"", NULL},
 	{CONF_ADD, "{ports: {web: {tap: eth1}}}", "port web: exists already", NULL},
@@ -271,7 +292,12 @@ static const struct {
 	{CONF_DEL, "{networks: {office: null}}", CONF_REFUSED},
 	{CONF_SET, "{networks: {office: {macs: {02:00:00:00:00:01: null}}}}", CONF_REFUSED},
 	{CONF_ADD, "{ports: {p: {tap: t, network: ofice}}}", CONF_REFUSED},
-	{CONF_ADD, "{ports: {p: {network: office, vhost-user: p}}}", CONF_REFUSED},
+	{CONF_ADD, "{ports: {p: {network: office, vhost-user: p}}}", CONF_BAD_VALUE},
+	{CONF_ADD, "{ports: {p: {network: office, vhost-user: /p, guard: mac}}}", CONF_BAD_VALUE},
+	{CONF_ADD, "{ports: {p: {network: office, vhost-user: /p, socket-mode: 432}}}",
+	 CONF_BAD_VALUE},
+	{CONF_ADD, "{ports: {p: {network: office, vhost-user: /p, tap: t}}}", CONF_REFUSED},
+	{CONF_ADD, "{ports: {p: {network: office, vhost-user: /p, netns: c}}}", CONF_REFUSED},
 	{CONF_ADD, "{networks: {x: {mode: nat}}}", CONF_REFUSED},
 	{CONF_ADD, "{vms: {}}", CONF_REFUSED},
 	{CONF_ADD, "{networks: {x: {mode: internal, vlan: 10}}}", CONF_REFUSED},
@@ -413,6 +439,43 @@ static void helpers(void **state)
 	conf_destroy(c);
 }
 
+/* Which keys of a vhost-user port close its socket and open it again, and what is in the struct. */
+static void vhost_user_ports(void **state)
+{
+	static const char port[] = "ports: {p: {vhost-user: /a, network: office}}";
+	static const struct {
+		const char *text;
+		enum change_kind kind;
+	} changes[] = {
+		{"{vhost-user: /b}", CHANGE_REPLACE},
+		{"{client: true}", CHANGE_REPLACE},
+		{"{socket-owner: root}", CHANGE_REPLACE},
+		{"{socket-mode: 0606}", CHANGE_REPLACE},
+		{"{queues: 16}", CHANGE_REPLACE},
+		{"{mac: 02:00:00:00:00:01}", CHANGE_SET},
+		{"{mtu: 9000}", CHANGE_SET},
+	};
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		struct conf *from = base(), *to;
+		struct plan *plan;
+
+		assert_string_equal(verb(from, CONF_ADD, port), "");
+		assert_int_equal(from->ports[1].socket_mode, 0660);
+		to = conf_copy(from);
+		snprintf(text, sizeof(text), "ports: {p: %s}", changes[i].text);
+		assert_string_equal(verb(to, CONF_SET, text), "");
+		plan = plan_create(from, to);
+		assert_int_equal(plan->n, 1);
+		assert_int_equal(plan->changes[0].kind, changes[i].kind);
+		plan_destroy(plan);
+		conf_destroy(from);
+		conf_destroy(to);
+	}
+}
+
 static double cpu_ms(void)
 {
 	struct timespec t;
@@ -531,11 +594,17 @@ static void broken_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(files),	cmocka_unit_test(verbs),
-		cmocka_unit_test(static_macs),	cmocka_unit_test(vlans_stay),
-		cmocka_unit_test(copies),	cmocka_unit_test(helpers),
-		cmocka_unit_test(is_quick),	cmocka_unit_test(is_bounded),
-		cmocka_unit_test(broken_files), cmocka_unit_test(faults),
+		cmocka_unit_test(files),
+		cmocka_unit_test(verbs),
+		cmocka_unit_test(static_macs),
+		cmocka_unit_test(vlans_stay),
+		cmocka_unit_test(copies),
+		cmocka_unit_test(helpers),
+		cmocka_unit_test(is_quick),
+		cmocka_unit_test(is_bounded),
+		cmocka_unit_test(broken_files),
+		cmocka_unit_test(faults),
+		cmocka_unit_test(vhost_user_ports),
 	};
 
 	return cmocka_run_group_tests_name("conf", tests, NULL, NULL);

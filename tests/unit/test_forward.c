@@ -78,7 +78,7 @@ static void turn(struct lab *l, unsigned i)
 
 	if (p->ops->rx(p, 0, l->w->scratch, &l->w->vec, VEC_SIZE) > 0)
 		forward(l->w, l->fab, (uint16_t)i);
-	p->ops->rx_done(p, 0);
+	p->ops->rx_done(p, 0, NULL);
 }
 
 /* An untagged frame from host src to host dst; 0xff is everybody. */

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vring_fetch: reads chains of descriptors out of a ring into a window, for the files of vring alone.  Inline: the format of
+ * the ring and the direction are constants to the compiler.
+ */
+#ifndef VFAB_PORT_VRING_FETCH_H
+#define VFAB_PORT_VRING_FETCH_H
+
+#include "switch/port/vring_window.h"
+
+/* A plain descriptor becomes a pointer. */
+INLINE bool look_up(struct vring *r, struct window *w, unsigned i, const struct desc *d,
+		    uint16_t want)
+{
+	uint8_t *at;
+
+	w->at[i] = NULL;
+	w->bytes[i] = d->len;
+	if (unlikely((d->flags & (DESC_NEXT | DESC_WRITE | DESC_INDIRECT)) != want))
+		return false;
+	at = guest_mem_at(r->mem, d->addr, d->len, &r->hint);
+	if (unlikely(!at))
+		return false;
+	w->at[i] = at;
+	if (want) {
+		__builtin_prefetch(at, 1);
+		__builtin_prefetch(at + LINE, 1);
+	} else {
+		__builtin_prefetch(at);
+		__builtin_prefetch(at + LINE);
+	}
+	return true;
+}
+
+/* More iovecs than a chain may need are there. */
+INLINE bool has_room(const struct scratch *s)
+{
+	return s->iovs + VRING_CHAIN_MAX <= SCRATCH_IOVS;
+}
+
+INLINE void fetch_split(struct vring *r, struct scratch *s, struct window *w, unsigned max,
+			uint16_t want)
+{
+	const uint16_t *avail = (const uint16_t *)(const void *)r->driver;
+	uint16_t mask = (uint16_t)(r->size - 1);
+	unsigned n = (uint16_t)(load16_acquire(&avail[1]) - r->taken);
+
+	w->n = 0;
+	if (n == 0)
+		return;
+	if (unlikely(n > r->size)) {
+		ring_break(r, "more descriptors are available than the ring has");
+		return;
+	}
+	if (n > max)
+		n = max;
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t head = load16(&avail[2 + ((r->taken + i) & mask)]);
+
+		if (unlikely(head >= r->size)) {
+			ring_break(r, "an available descriptor that is not there");
+			return;
+		}
+		w->id[i] = head;
+		w->span[i] = 1;
+		__builtin_prefetch(slot_of(r, head));
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct desc d = load_desc(slot_of(r, w->id[i]), false);
+
+		if (unlikely(!look_up(r, w, i, &d, want))) {
+			if (!has_room(s)) {
+				n = i;
+				break;
+			}
+			gather_split(r, s, w, i, d);
+		}
+	}
+	w->n = n;
+}
+
+INLINE void fetch_packed(struct vring *r, struct scratch *s, struct window *w, unsigned max,
+			 uint16_t want)
+{
+	unsigned slot = r->taken, n = 0;
+	bool wrap = r->taken_wrap;
+
+	for (; n < max; n++) {
+		const uint8_t *at = slot_of(r, slot);
+		struct desc d;
+
+		if (!is_available(load16_acquire(at + 14), wrap))
+			break;
+		d = load_desc(at, true);
+		__builtin_prefetch(at + 4 * LINE);
+		w->id[n] = d.id;
+		w->span[n] = 1;
+		if (unlikely(!look_up(r, w, n, &d, want))) {
+			if (!has_room(s))
+				break;
+			if (!gather_packed(r, s, w, n, slot, d)) {
+				ring_break(r, "a chain of descriptors without end");
+				n = 0;
+				break;
+			}
+		}
+		slot += w->span[n];
+		if (slot >= r->size) {
+			slot -= r->size;
+			wrap = !wrap;
+		}
+	}
+	w->n = n;
+}
+
+INLINE void fetch(struct vring *r, struct scratch *s, struct window *w, unsigned max, uint16_t want,
+		  bool packed)
+{
+	if (packed)
+		fetch_packed(r, s, w, max, want);
+	else
+		fetch_split(r, s, w, max, want);
+}
+
+/* The next chain to take is one further. */
+INLINE void step(struct vring *r, uint16_t span, bool packed)
+{
+	unsigned next = (unsigned)r->taken + span;
+
+	if (packed && next >= r->size) {
+		next -= r->size;
+		r->taken_wrap = !r->taken_wrap;
+	}
+	r->taken = (uint16_t)next;
+}
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vring_take: frames out of a guest's transmit ring, and their descriptors back.
+ *
+ * The header and the first bytes of a frame are copied once, and that copy is all that is parsed; the rest is described by
+ * iovecs into the guest's memory and stays there until vring_return().
+ *
+ * Trust.  The guest may change its frame while it is held: what we decide by is our copy, and what it changes is its own
+ * payload.
+ */
+#include "switch/port/gso.h"
+#include "switch/port/vring_batch.h"
+#include "switch/port/vring_copy.h"
+#include "switch/port/vring_fetch.h"
+
+enum {
+	HEAD_BYTES = 128, /* of a frame that are copied to be looked at */
+	HEAD_LONG = 512,  /* of one with offloads, whose headers must all be among them */
+};
+
+/* A frame that is none: forward() counts it as that drop. */
+static void set_bad(struct frame *f, uint32_t len, enum drop why)
+{
+	f->len = len;
+	f->snap_len = 0;
+	f->body = NULL;
+	f->body_cnt = 0;
+	f->off = (struct offload){0};
+	f->drop = (uint8_t)why;
+}
+
+/* May the guest ask for this?  What it did not negotiate is no frame of it. */
+static bool may_ask(const struct vring *r, const struct offload *o)
+{
+	unsigned need = 0;
+
+	if (o->flags & OFFLOAD_NEEDS_CSUM)
+		need |= CAN_CSUM;
+	if (o->gso_type & GSO_ECN)
+		need |= CAN_ECN;
+	switch (o->gso_type & ~GSO_ECN) {
+	case GSO_NONE:
+		break;
+	case GSO_TCPV4:
+		need |= CAN_TSO4;
+		break;
+	case GSO_TCPV6:
+		need |= CAN_TSO6;
+		break;
+	case GSO_UDP_L4:
+		need |= CAN_USO;
+		break;
+	default:
+		return false;
+	}
+	return (r->can & need) == need;
+}
+
+/* Takes the offload fields of a header that has any; returns how much of the frame is to be looked at, 0: it is dropped. */
+static __attribute__((noinline)) unsigned take_offload(const struct vring *r, struct frame *f,
+						       const struct vnet_header *h)
+{
+	f->off = h->off;
+	/* DATA_VALID is a word of devices to drivers, and unknown bits are to be ignored (5.1.6.2). */
+	f->off.flags &= OFFLOAD_NEEDS_CSUM;
+	if (!may_ask(r, &f->off))
+		return 0;
+	if (f->off.flags || f->off.gso_type)
+		return HEAD_LONG;
+	f->off = (struct offload){0};
+	return HEAD_BYTES;
+}
+
+/* Copies n bytes from the front of the iovecs and moves it on; false when there are fewer. */
+static bool cut(struct iovec **iov, unsigned *n, uint8_t *dst, size_t bytes)
+{
+	while (bytes > 0 && *n > 0) {
+		size_t now = (*iov)->iov_len < bytes ? (*iov)->iov_len : bytes;
+
+		memcpy(dst, (*iov)->iov_base, now);
+		dst += now;
+		bytes -= now;
+		(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + now;
+		(*iov)->iov_len -= now;
+		if ((*iov)->iov_len == 0) {
+			(*iov)++;
+			(*n)--;
+		}
+	}
+	return bytes == 0;
+}
+
+/* A frame that lies in several pieces. */
+static __attribute__((noinline)) void take_chain(struct vring *r, struct scratch *s,
+						 const struct window *w, unsigned i,
+						 struct frame *f)
+{
+	struct iovec *iov = &s->iov[w->iov[i]];
+	unsigned n = w->iovs[i], want = HEAD_BYTES;
+	struct vnet_header h = {0};
+	uint32_t len = w->bytes[i] - r->header;
+
+	if (n == 0 || w->bytes[i] <= r->header || !cut(&iov, &n, (uint8_t *)&h, r->header)) {
+		set_bad(f, 0, DROP_BAD_DESCRIPTOR);
+		return;
+	}
+	if (len > FRAME_MAX) {
+		set_bad(f, len, DROP_TOO_BIG);
+		return;
+	}
+	f->off = (struct offload){0};
+	if (h.off.flags | h.off.gso_type)
+		want = take_offload(r, f, &h);
+	if (want == 0) {
+		set_bad(f, len, DROP_BAD_OFFLOAD);
+		return;
+	}
+	f->len = len;
+	f->snap_len = (uint16_t)(len < want ? len : want);
+	if (!cut(&iov, &n, f->snap, f->snap_len)) {
+		set_bad(f, 0, DROP_BAD_DESCRIPTOR);
+		return;
+	}
+	f->body = n ? iov : NULL;
+	f->body_cnt = (uint16_t)n;
+	f->drop = DROP_NONE;
+}
+
+/* A frame in one piece, `bytes` with its header. */
+INLINE void take_plain(struct vring *r, struct scratch *s, uint8_t *at, uint32_t bytes,
+		       struct frame *f)
+{
+	uint32_t len = bytes - r->header, want = HEAD_BYTES;
+	struct vnet_header h;
+
+	if (unlikely(bytes <= r->header || len > FRAME_MAX)) {
+		bool is_short = bytes <= r->header;
+
+		set_bad(f, is_short ? 0 : len, is_short ? DROP_BAD_DESCRIPTOR : DROP_TOO_BIG);
+		return;
+	}
+	__builtin_memcpy(&h, at, sizeof(h.off));
+	at += r->header;
+	f->off = (struct offload){0};
+	if (unlikely(h.off.flags | h.off.gso_type)) {
+		want = take_offload(r, f, &h);
+		if (want == 0) {
+			set_bad(f, len, DROP_BAD_OFFLOAD);
+			return;
+		}
+	}
+	if (want > len)
+		want = len;
+	copy_bytes(f->snap, at, want);
+	f->len = len;
+	f->snap_len = (uint16_t)want;
+	f->body = NULL;
+	f->body_cnt = 0;
+	f->drop = DROP_NONE;
+	if (len > want) {
+		struct iovec *iov = &s->iov[s->iovs++];
+
+		*iov = (struct iovec){at + want, len - want};
+		f->body = iov;
+		f->body_cnt = 1;
+	}
+}
+
+INLINE unsigned take(struct vring *r, struct scratch *s, struct vec *v, unsigned max, bool packed)
+{
+	struct window w;
+	bool discards = atomic_load_explicit(&r->mode, memory_order_relaxed) == RING_DISCARD;
+
+	s->iovs = 0;
+	fetch(r, s, &w, max, 0, packed);
+	for (unsigned i = 0; i < w.n; i++) {
+		struct frame *f = &v->f[i];
+
+		f->snap = s->head + (size_t)i * HEAD_STRIDE + FRAME_HEADROOM;
+		if (unlikely(discards))
+			set_bad(f, 0, DROP_PORT_DOWN);
+		else if (unlikely(!w.at[i]))
+			take_chain(r, s, &w, i, f);
+		else
+			take_plain(r, s, w.at[i], w.bytes[i], f);
+		r->held_id[i] = w.id[i];
+		r->held_span[i] = w.span[i];
+		if (packed)
+			step(r, w.span[i], true);
+	}
+	if (!packed)
+		r->taken = (uint16_t)(r->taken + w.n);
+	r->n_held = w.n;
+	v->n = w.n;
+	if (w.n == 0)
+		return 0;
+	/* From here on nobody sends them twice. */
+	atomic_store_explicit(&r->place->taken,
+			      packed ? with_wrap(r->taken, r->taken_wrap) : r->taken,
+			      memory_order_release);
+	if (unlikely(!r->is_quiet))
+		vring_hush(r);
+	return w.n;
+}
+
+/*
+ * With IN_ORDER one used entry, of the last chain, says it for all (virtio 1.2, 2.7.9, 2.8.10): the guest's lines of the
+ * others stay clean.
+ */
+INLINE bool give_back(struct vring *r, bool packed)
+{
+	struct batch b = batch_begin(r);
+	unsigned n = r->n_held;
+
+	r->n_held = 0;
+	if (r->is_in_order && n > 1) {
+		uint16_t span = 0;
+
+		for (unsigned i = 0; packed && i < n; i++)
+			span = (uint16_t)(span + r->held_span[i]);
+		batch_add(r, &b, r->held_id[n - 1], 0, packed ? span : 1, packed);
+		if (!packed)
+			b.next = (uint16_t)(r->used + n);
+	} else {
+		for (unsigned i = 0; i < n; i++)
+			batch_add(r, &b, r->held_id[i], 0, r->held_span[i], packed);
+	}
+	return batch_end(r, &b, packed);
+}
+
+#define VERSION(name, attribute, packed)                                                           \
+	static attribute unsigned take_##name(struct vring *r, struct scratch *s, struct vec *v,   \
+					      unsigned max)                                        \
+	{                                                                                          \
+		return take(r, s, v, max, packed);                                                 \
+	}                                                                                          \
+	static attribute bool give_back_##name(struct vring *r)                                    \
+	{                                                                                          \
+		return give_back(r, packed);                                                       \
+	}
+
+VERSION(split, , false)
+VERSION(packed, , true)
+VERSION(split_wide, WIDE, false)
+VERSION(packed_wide, WIDE, true)
+
+unsigned vring_take(struct vring *r, struct scratch *s, struct vec *v, unsigned max)
+{
+	if (vring_wide)
+		return r->is_packed ? take_packed_wide(r, s, v, max)
+				    : take_split_wide(r, s, v, max);
+	return r->is_packed ? take_packed(r, s, v, max) : take_split(r, s, v, max);
+}
+
+static bool give_back_any(struct vring *r)
+{
+	if (vring_wide)
+		return r->is_packed ? give_back_packed_wide(r) : give_back_split_wide(r);
+	return r->is_packed ? give_back_packed(r) : give_back_split(r);
+}
+
+void vring_return(struct vring *r, struct scratch *s)
+{
+	if (give_back_any(r))
+		call_guest(r, s);
+}
