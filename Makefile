@@ -26,7 +26,7 @@ LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 Q       := $(if $(V),,@)
 
 # Objects, in reading order.
-BASE   := addr csum drop fdb frame log loop nearest rate rcu ring units
+BASE   := addr csum drop fdb frame isa log loop nearest rate rcu ring units
 CORE   := conf conf_merge conf_yaml conf_schema conf_value conf_check conf_print
 SWITCH := forward trace filter guard_loop worker fabric state broker_client sandbox plan want device guest apply ctl ctl_client \
           ctl_conf show show_mac show_event watch story capture pcapng broker broker_check broker_tap \
@@ -38,10 +38,13 @@ BRIDGE := rtnl netns
 TOOLS  := say call client table confile merge net port mac see top watch apply proc attach netns \
           lab_state lab_conf lab_up lab_down lab complete
 
+# The packet path is compiled once more for AVX2, which isa.h chooses at start.
+WIDE   := $(if $(filter x86_64,$(shell uname -m)),switch/forward switch/port/vring_take switch/port/vring_put)
+
 base_o   := $(BASE:%=switch/base/%.o)
 core_o   := $(CORE:%=switch/%.o)
 daemon_o := $(base_o) $(core_o) $(SWITCH:%=switch/%.o) $(PORT:%=switch/port/%.o) \
-            $(VLAN:%=vlan/%.o) $(BRIDGE:%=bridge/%.o)
+            $(VLAN:%=vlan/%.o) $(BRIDGE:%=bridge/%.o) $(WIDE:%=%_wide.o)
 tools_o  := $(TOOLS:%=tools/%.o)
 
 all: $(BUILD)/vfabd $(BUILD)/vfab
@@ -56,6 +59,11 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CFLAGS) $(FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%_wide.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC    $< (wide)"
+	$(Q)$(CC) $(CFLAGS) $(FLAGS) -mavx2 -mbmi -mbmi2 -mprfchw -DPATH_WIDE -MMD -MP -c -o $@ $<
 
 # Everything but main() in two archives, so that a test links what it uses: the daemon with the doubles of
 # tests/lib, and the tools.

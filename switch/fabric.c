@@ -218,7 +218,13 @@ static void fill_shortcuts(struct fabric *fab)
 	for (unsigned slot = 0; slot < fab->n_slots; slot++) {
 		struct fabric_port *fp = &fab->port[slot];
 
-		fp->is_plain_in = !fp->guard_mac && !fp->police;
+		bool is_access = fp->vlan.mode == VLAN_ACCESS || fp->vlan.mode == VLAN_DOT1Q_TUNNEL;
+
+		if (!fp->port)
+			continue;
+		fp->only_vid = is_access ? fp->vlan.tag : 0;
+		fp->is_plain_in = !fp->guard_mac && !fp->police && !fp->is_host &&
+				  fp->vlan.mode != VLAN_TRUNK;
 		fp->is_plain_out =
 			!fp->police && !fp->isolated && !fp->is_host && !fab->has_isolated;
 		fp->is_untagged =

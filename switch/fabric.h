@@ -19,16 +19,17 @@
 struct fabric_port {
 	struct port *port;     /* NULL: no port in this slot */
 	struct police *police; /* NULL: nothing is limited */
-	bool is_plain_in;      /* ingress: no guard, no rate */
-	bool is_plain_out;     /* egress: no rate, not isolated, not the host's */
+	uint32_t mtu;	       /* largest L2 payload that may leave */
+	uint16_t only_vid;     /* the one VLAN that it carries; 0: several, or none */
+	bool is_plain_in;      /* ingress: every frame has a VLAN, and no guard, no rate; not the host's */
+	bool is_plain_out;     /* egress: there is a port; no rate, not isolated, not the host's */
 	bool is_untagged;      /* every frame leaves without a tag */
-	struct vlan_port vlan;
-	uint32_t mtu; /* largest L2 payload that may leave */
 	bool isolated;
 	bool guard_mac; /* only frames from mac */
 	bool mac_limit_drop;
 	bool is_host;	/* the device of a host-only network: out only to its addresses */
 	struct mac mac; /* guard: the one source; host: the gateway's */
+	struct vlan_port vlan;
 	struct ip host_v4, host_v6; /* host: its addresses, zero when none */
 };
 

@@ -12,8 +12,11 @@
  * Stages are separate short loops, so that the cache misses of one stage overlap: 1 prefetches the table
  * lines that 2 reads.
  *
- * The path is compiled twice, with the recorder as a constant NULL and with one; forward() chooses a
- * version for each vector.
+ * Most frames have nothing special about them.  For those each of the first two stages has a short form, which says
+ * "it is one of them" or leaves the frame to the long form; what it does is what the long form would do.
+ *
+ * The path is compiled with the recorder as a constant NULL and with one, and both once more for AVX2 (isa.h); a
+ * version is chosen for each vector.
  *
  * Trust.  The bytes of a frame and its offload fields are the sender's.  Only the snapshot is read, never past
  * snap_len, and every field is checked before it decides.
@@ -24,10 +27,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switch/base/isa.h"
 #include "switch/port/gso.h"
 
 #define INLINE	    static inline __attribute__((always_inline))
 #define unlikely(x) __builtin_expect(!!(x), 0)
+
+static const fdb_key GROUP_BIT = 0x10000; /* of the address in a key, its lowest bit */
 
 enum {
 	LATE_MAX = 16384, /* copies of flooded frames that failed; more count as lost at once */
@@ -55,6 +61,12 @@ struct late {
 	uint16_t slot;
 };
 
+/* What stage 1 finds out about a frame for stage 2. */
+struct lookup {
+	fdb_key src, dst;
+	const struct fdb_bucket *src_bucket, *dst_bucket;
+};
+
 /* What one call of forward() knows. */
 struct pass {
 	struct forwarder *w;
@@ -66,8 +78,8 @@ struct pass {
 	unsigned n_odd; /* frames that are dropped, or local */
 	bool is_capped; /* the port is in a loop: little of what it sends passes, and nothing is learned */
 	bool has_limits; /* something of admit_limits() is to be looked at */
-	fdb_key src[VEC_SIZE], dst[VEC_SIZE];
-	uint64_t src_hash[VEC_SIZE], dst_hash[VEC_SIZE];
+	bool is_plain;	 /* neither that, nor anything else of most frames is worth a word */
+	struct lookup look[VEC_SIZE];
 	struct late late[LATE_MAX];
 };
 
@@ -157,14 +169,28 @@ INLINE enum drop admit_vlan(const struct pass *p, struct frame *f, struct record
 	return drop;
 }
 
+/* The table lines that stage 2 will read. */
+INLINE void look_ahead(const struct pass *p, struct lookup *l)
+{
+	l->src_bucket = fdb_bucket_of(p->fab->fdb, l->src);
+	l->dst_bucket = fdb_bucket_of(p->fab->fdb, l->dst);
+	__builtin_prefetch(l->src_bucket);
+	__builtin_prefetch(l->dst_bucket);
+}
+
 /* Stage 1 for one frame. */
 INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 {
 	struct frame *f = &p->w->vec.f[i];
+	struct lookup *l = &p->look[i];
 	enum drop drop;
 
 	f->out = OUT_NONE;
 	if (unlikely(f->snap_len < ETH_HEADER)) {
+		if (f->drop) { /* a guest's chain that is no frame */
+			note(rec, f, STAGE_RX, "%s", drop_text(f->drop));
+			return f->drop;
+		}
 		note(rec, f, STAGE_RX, "%u bytes are no Ethernet frame", f->len);
 		return DROP_RUNT;
 	}
@@ -179,10 +205,10 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 	drop = admit_vlan(p, f, rec);
 	if (unlikely(drop))
 		return drop;
-	p->src[i] = src_key(f);
-	p->dst[i] = dst_key(f);
-	if (unlikely((p->src[i] >> 16 & 1) || p->src[i] >> 16 == 0 ||
-		     (is_own_mac(p->src[i]) && !p->in->is_host))) {
+	l->src = src_key(f);
+	l->dst = dst_key(f);
+	if (unlikely((l->src >> 16 & 1) || l->src >> 16 == 0 ||
+		     (is_own_mac(l->src) && !p->in->is_host))) {
 		note(rec, f, STAGE_GUARD, "source address is a group, zero or the switch's own");
 		return DROP_BAD_SOURCE;
 	}
@@ -198,21 +224,67 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 		if (drop)
 			return drop;
 	}
-	p->src_hash[i] = fdb_hash(p->fab->fdb->table, p->src[i]);
-	p->dst_hash[i] = fdb_hash(p->fab->fdb->table, p->dst[i]);
-	fdb_prefetch(p->fab->fdb, p->src_hash[i]);
-	fdb_prefetch(p->fab->fdb, p->dst_hash[i]);
+	look_ahead(p, l);
 	return DROP_NONE;
+}
+
+/* What the short forms need, in registers: a store to a frame may, for all that the compiler knows, change a struct pass. */
+struct plain {
+	const struct fdb_table *table;
+	const struct fabric_port *port;
+	struct out_list *out;
+	uint32_t now_s;
+	uint16_t n_slots, in, vid;
+};
+
+INLINE struct plain plain_of(const struct pass *p)
+{
+	return (struct plain){p->fab->fdb->table, p->fab->port, p->w->out,	p->now_s,
+			      p->fab->n_slots,	  p->in_slot,	p->in->vlan.tag};
+}
+
+/*
+ * Stage 1 for a frame of which it has nothing to say: untagged, between two stations, without offloads, by a port without
+ * limits.  True: that is what it is.  admit() would find the same, one question after the other.
+ */
+INLINE bool admit_plain(const struct plain *k, struct frame *f, struct lookup *l)
+{
+	uint64_t first, second;
+	fdb_key src, dst;
+	uint16_t etype, offloads;
+
+	memcpy(&offloads, &f->off, sizeof(offloads)); /* flags and gso_type */
+	if (unlikely(f->snap_len < ETH_HEADER || offloads))
+		return false;
+	memcpy(&first, f->snap, sizeof(first));
+	memcpy(&second, f->snap + 4, sizeof(second));
+	etype = frame_etype(f);
+	src = (le64toh(second) & ~0xffffULL) | k->vid;
+	dst = le64toh(first) << 16 | k->vid;
+	if (unlikely(((src | dst) & GROUP_BIT) || src < GROUP_BIT || is_own_mac(src) ||
+		     etype == ETYPE_8021Q || etype == ETYPE_8021AD))
+		return false;
+	l->src = src;
+	l->dst = dst;
+	l->src_bucket = &k->table->bucket[fdb_first(fdb_hash(k->table, src))];
+	l->dst_bucket = &k->table->bucket[fdb_first(fdb_hash(k->table, dst))];
+	__builtin_prefetch(l->src_bucket);
+	__builtin_prefetch(l->dst_bucket);
+	f->etype = etype;
+	f->tci = k->vid;
+	f->rx_tpid = 0;
+	f->out = OUT_NONE;
+	return true;
 }
 
 /* Learns the source; a limit is told to the control thread once, by a bit. */
 INLINE enum drop learn(struct pass *p, unsigned i, struct recorder *rec)
 {
 	struct frame *f = &p->w->vec.f[i];
-	enum fdb_learned what = unlikely(p->is_capped)
-					? FDB_KNOWN
-					: fdb_learn_hashed(p->fab->fdb, p->src[i], p->src_hash[i],
-							   p->in_slot, p->now_s);
+	const struct lookup *l = &p->look[i];
+	enum fdb_learned what = unlikely(p->is_capped) ? FDB_KNOWN
+						       : fdb_learn_in(p->fab->fdb, l->src_bucket,
+								      l->src, p->in_slot, p->now_s);
 	uint64_t bit = 1ULL << (p->in_slot & 63);
 	uint64_t *hits = &p->w->mac_limit_hits[p->in_slot >> 6];
 
@@ -343,8 +415,9 @@ INLINE enum drop choose(struct pass *p, unsigned i, struct recorder *rec)
 
 	if (unlikely(drop))
 		return drop;
-	slot = frame_is_group(f) ? OUT_FLOOD
-				 : fdb_lookup_hashed(p->fab->fdb, p->dst[i], p->dst_hash[i], NULL);
+	slot = frame_is_group(f)
+		       ? OUT_FLOOD
+		       : fdb_lookup_in(p->fab->fdb, p->look[i].dst_bucket, p->look[i].dst, NULL);
 	if (unlikely(slot >= p->fab->n_slots || !p->fab->port[slot].port))
 		return flood(p, i, rec);
 	out = &p->fab->port[slot];
@@ -364,6 +437,33 @@ INLINE enum drop choose(struct pass *p, unsigned i, struct recorder *rec)
 	f->out = slot;
 	append(p->w, slot, i);
 	return DROP_NONE;
+}
+
+/* Stage 2 for a frame between two stations that are known, out of a port that has nothing to say.  True: it is one. */
+INLINE bool choose_plain(const struct plain *k, struct pass *p, unsigned i)
+{
+	const struct lookup *l = &p->look[i];
+	const struct fabric_port *out;
+	struct out_list *o;
+	uint64_t value;
+	uint16_t slot;
+
+	if (unlikely(!fdb_is_known(l->src_bucket, l->src, k->in, k->now_s) ||
+		     !fdb_read(l->dst_bucket, l->dst, &value)))
+		return false;
+	slot = (uint16_t)(value >> FDB_SLOT_SHIFT);
+	if (unlikely(slot >= k->n_slots || slot == k->in))
+		return false;
+	out = &k->port[slot];
+	if (unlikely(!out->is_plain_out ||
+		     (out->only_vid != k->vid && !vlan_set_has(&out->vlan.carries, k->vid))))
+		return false;
+	p->w->vec.f[i].out = slot;
+	o = &k->out[slot];
+	if (o->n == 0)
+		p->w->touched[p->w->n_touched++] = slot;
+	o->frame[o->n++] = (uint8_t)i;
+	return true;
 }
 
 /* What the output itself refuses before tx sees the frame. */
@@ -423,42 +523,90 @@ static __attribute__((noinline)) void settle_tx(struct pass *p, unsigned n, uint
 	}
 }
 
+/*
+ * The list of an output that tags nothing and limits nothing but the length.  Returns the bytes; *n is less than the list when
+ * something was refused.
+ */
+INLINE uint64_t list_plain(struct pass *p, uint16_t slot, unsigned listed, unsigned *n)
+{
+	const struct fabric_port *out = &p->fab->port[slot];
+	const struct out_list *o = &p->w->out[slot];
+	const struct vec *v = &p->w->vec;
+	uint32_t most = out->mtu + ETH_HEADER;
+	struct tx_frame *t = p->w->tx;
+	uint64_t bytes = 0;
+
+	for (unsigned k = 0; k < listed; k++) {
+		const struct frame *f = &v->f[o->frame[k]];
+		enum drop drop = DROP_NONE;
+
+		t->f = f;
+		t->tag = (struct tag){0};
+		t->frames = 1;
+		t->drop = DROP_NONE;
+		if (unlikely(f->len > most)) { /* perhaps its segments are not */
+			drop = police_output(p, out, f);
+			if (drop) {
+				t->drop = (uint8_t)drop;
+				refuse(p, t, slot);
+				continue;
+			}
+		}
+		bytes += f->len;
+		t++;
+	}
+	*n = (unsigned)(t - p->w->tx);
+	return bytes;
+}
+
+/* The list of any other output, or of one that is recorded. */
+INLINE uint64_t list_any(struct pass *p, uint16_t slot, unsigned listed, unsigned *n,
+			 struct recorder *rec)
+{
+	const struct fabric_port *out = &p->fab->port[slot];
+	struct forwarder *w = p->w;
+	struct tx_frame *t = w->tx;
+	uint64_t bytes = 0;
+
+	for (unsigned k = 0; k < listed; k++) {
+		const struct frame *f = &w->vec.f[w->out[slot].frame[k]];
+		enum drop drop = police_output(p, out, f);
+
+		*t = (struct tx_frame){.f = f, .frames = 1, .drop = (uint8_t)drop};
+		if (!out->is_untagged)
+			t->tag = vlan_egress(&out->vlan, f);
+		if (unlikely(drop)) {
+			refuse(p, t, slot);
+			if (rec)
+				recorder_output(rec, t, slot);
+			continue;
+		}
+		bytes += f->len + (t->tag.tpid ? TAG_BYTES : 0);
+		t++;
+	}
+	*n = (unsigned)(t - w->tx);
+	return bytes;
+}
+
 /* Stage 3 for one output. */
 INLINE void send_list(struct pass *p, uint16_t slot, struct recorder *rec)
 {
 	struct forwarder *w = p->w;
-	struct out_list *o = &w->out[slot];
 	const struct fabric_port *out = &p->fab->port[slot];
 	struct port_counters *c = &out->port->counters[w->worker];
-	struct tx_frame *tx = w->tx;
-	uint64_t frames, bytes = 0;
-	unsigned n = 0, listed = o->n;
+	unsigned n, listed = w->out[slot].n;
+	uint64_t frames, bytes;
 
-	for (unsigned k = 0; k < listed; k++) {
-		const struct frame *f = &w->vec.f[o->frame[k]];
-		struct tx_frame *t = &tx[n++];
-		enum drop drop = police_output(p, out, f);
-
-		*t = (struct tx_frame){.f = f, .frames = 1, .drop = (uint8_t)drop};
-		bytes += f->len;
-		if (!out->is_untagged) {
-			t->tag = vlan_egress(&out->vlan, f);
-			bytes += t->tag.tpid ? TAG_BYTES : 0;
-		}
-		if (unlikely(drop)) {
-			bytes -= f->len + (t->tag.tpid ? TAG_BYTES : 0);
-			refuse(p, t, slot);
-			if (rec)
-				recorder_output(rec, t, slot);
-			n--;
-		}
-	}
-	o->n = 0;
+	if (!rec && out->is_untagged && out->is_plain_out)
+		bytes = list_plain(p, slot, listed, &n);
+	else
+		bytes = list_any(p, slot, listed, &n, rec);
+	w->out[slot].n = 0;
 	frames = n;
-	if (n && unlikely(out->port->ops->tx(out->port, w->worker, w->scratch, tx, n)))
+	if (n && unlikely(out->port->ops->tx(out->port, w->worker, w->scratch, w->tx, n)))
 		settle_tx(p, n, slot, &frames, &bytes);
 	for (unsigned k = 0; rec && k < n; k++)
-		recorder_output(rec, &tx[k], slot);
+		recorder_output(rec, &w->tx[k], slot);
 	count(&c->tx_frames, frames);
 	count(&c->tx_bytes, bytes);
 }
@@ -508,12 +656,15 @@ INLINE void forward_vec(struct pass *p, struct recorder *rec)
 	struct vec *v = &w->vec;
 	unsigned n = v->n, odd = 0;
 	uint64_t bytes = 0;
+	struct plain plain = plain_of(p);
+	bool is_plain = p->is_plain && !rec;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct frame *f = &v->f[i];
 
 		bytes += f->len;
-		f->in = p->in_slot;
+		if (is_plain && admit_plain(&plain, f, &p->look[i]))
+			continue;
 		f->drop = (uint8_t)admit(p, i, rec);
 		odd += f->drop || f->out == OUT_LOCAL;
 	}
@@ -521,6 +672,8 @@ INLINE void forward_vec(struct pass *p, struct recorder *rec)
 		struct frame *f = &v->f[i];
 
 		if (unlikely(odd) && (f->drop || f->out == OUT_LOCAL))
+			continue;
+		if (is_plain && choose_plain(&plain, p, i))
 			continue;
 		f->drop = (uint8_t)choose(p, i, rec);
 		p->n_odd += f->drop != 0;
@@ -533,7 +686,9 @@ INLINE void forward_vec(struct pass *p, struct recorder *rec)
 	count(&c->rx_bytes, bytes);
 }
 
-void forward(struct forwarder *w, const struct fabric *fab, uint16_t in)
+void PATH(forward)(struct forwarder *w, const struct fabric *fab, uint16_t in);
+
+void PATH(forward)(struct forwarder *w, const struct fabric *fab, uint16_t in)
 {
 	struct pass *p = w->pass;
 	struct recorder *rec = RECORDER_ON(recorder_get(w->recorder));
@@ -548,7 +703,8 @@ void forward(struct forwarder *w, const struct fabric *fab, uint16_t in)
 	p->n_late = 0;
 	p->n_odd = 0;
 	p->is_capped = until != 0 && p->now_s < until;
-	p->has_limits = p->is_capped || !p->in->is_plain_in;
+	p->has_limits = p->is_capped || p->in->guard_mac || p->in->police;
+	p->is_plain = p->in->is_plain_in && !p->is_capped;
 	if (!unlikely(rec)) {
 		forward_vec(p, NULL);
 		return;
@@ -560,6 +716,7 @@ void forward(struct forwarder *w, const struct fabric *fab, uint16_t in)
 	recorder_end(rec, &w->vec);
 }
 
+#ifndef PATH_WIDE
 void forward_loop_probe(uint8_t frame[static ETH_MIN], uint64_t id, uint16_t slot, uint64_t nonce)
 {
 	struct mac own = fabric_gateway_mac(0);
@@ -613,3 +770,18 @@ void forwarder_destroy(struct forwarder *w)
 	recorder_destroy(w->recorder);
 	free(w);
 }
+
+#ifdef __x86_64__
+void forward_wide(struct forwarder *w, const struct fabric *fab, uint16_t in);
+#else
+#define forward_wide forward_base
+#endif
+
+void forward(struct forwarder *w, const struct fabric *fab, uint16_t in)
+{
+	if (isa_wide)
+		forward_wide(w, fab, in);
+	else
+		forward_base(w, fab, in);
+}
+#endif

@@ -16,6 +16,7 @@
 struct out_list {
 	uint16_t n;
 	uint8_t frame[VEC_SIZE];
+	uint8_t reserved[62]; /* a list is found by shifts */
 };
 
 struct pass;

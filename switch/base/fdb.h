@@ -27,6 +27,10 @@
 
 #include "switch/base/frame.h"
 
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
 enum { FDB_WAYS = 4, FDB_BUCKETS = 32768, FDB_LIMIT = 65536, FDB_PORT_LIMIT = 4096 };
 
 /* Key: MAC in the upper 48 bits, VLAN id in the lower 12; 0 is an empty entry. */
@@ -113,11 +117,19 @@ static inline bool fdb_has(const struct fdb_bucket *b, unsigned way, fdb_key key
 	return atomic_load_explicit(&b->key[way], memory_order_acquire) == key;
 }
 
-/* The way that holds the key, which is not 0, without a branch to mispredict; 0 when none does. */
+/* The way that holds the key, which is not 0, without a branch to mispredict; any when none does.  A hint: who uses it looks
+ * at the key again. */
 static inline unsigned fdb_way(const struct fdb_bucket *b, fdb_key key)
 {
 	_Static_assert(FDB_WAYS == 4, "written out for four");
+#if defined(__AVX2__) && !defined(__SANITIZE_THREAD__)
+	__m256i keys = _mm256_load_si256((const __m256i *)(uintptr_t)b->key);
+	__m256i same = _mm256_cmpeq_epi64(keys, _mm256_set1_epi64x((long long)key));
+
+	return (unsigned)__builtin_ctz((unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(same)) | 8);
+#else
 	return fdb_has(b, 1, key) + 2u * fdb_has(b, 2, key) + 3u * fdb_has(b, 3, key);
+#endif
 }
 
 /* The value of the key in that bucket, if it is there. */
@@ -137,16 +149,21 @@ static inline bool fdb_read(const struct fdb_bucket *b, fdb_key key, uint64_t *v
 struct fdb *fdb_create(struct fdb_table *table, bool fresh, const uint64_t seed[2]);
 void fdb_destroy(struct fdb *fdb); /* the table stays */
 
-/* Data: the path computes the hash of a key once, for prefetch and use.
- * Lookup: slot of the port that has the key, or OUT_FLOOD; flags may be NULL. */
+/* Data: the path finds the first bucket of a key once, prefetches it, and uses it later.  Most keys lie there. */
+static inline const struct fdb_bucket *fdb_bucket_of(const struct fdb *fdb, fdb_key key)
+{
+	return &fdb->table->bucket[fdb_first(fdb_hash(fdb->table, key))];
+}
+
+/* Lookup: slot of the port that has the key, or OUT_FLOOD; flags may be NULL. */
 uint16_t fdb_lookup_second(const struct fdb *fdb, fdb_key key, uint16_t *flags);
 
-static inline uint16_t fdb_lookup_hashed(const struct fdb *fdb, fdb_key key, uint64_t hash,
-					 uint16_t *flags)
+static inline uint16_t fdb_lookup_in(const struct fdb *fdb, const struct fdb_bucket *b, fdb_key key,
+				     uint16_t *flags)
 {
 	uint64_t value;
 
-	if (__builtin_expect(!fdb_read(&fdb->table->bucket[fdb_first(hash)], key, &value), 0))
+	if (__builtin_expect(!fdb_read(b, key, &value), 0))
 		return fdb_lookup_second(fdb, key, flags);
 	if (flags)
 		*flags = (uint8_t)(value >> FDB_FLAGS_SHIFT);
@@ -155,21 +172,27 @@ static inline uint16_t fdb_lookup_hashed(const struct fdb *fdb, fdb_key key, uin
 
 static inline uint16_t fdb_lookup(const struct fdb *fdb, fdb_key key, uint16_t *flags)
 {
-	return fdb_lookup_hashed(fdb, key, fdb_hash(fdb->table, key), flags);
+	return fdb_lookup_in(fdb, fdb_bucket_of(fdb, key), key, flags);
+}
+
+/* The entry lies in that bucket, just as learning would write it. */
+static inline bool fdb_is_known(const struct fdb_bucket *b, fdb_key key, uint16_t slot,
+				uint32_t now_s)
+{
+	unsigned way = fdb_way(b, key);
+	uint64_t value = atomic_load_explicit(&b->value[way], memory_order_relaxed);
+
+	return fdb_has(b, way, key) &&
+	       (value & ~FDB_GENERATION) == ((uint64_t)slot << FDB_SLOT_SHIFT | now_s);
 }
 
 /* What fdb_learn() does when the entry is not in its first bucket just as it would be written. */
 enum fdb_learned fdb_learn_slow(struct fdb *fdb, fdb_key key, uint16_t slot, uint32_t now_s);
 
-static inline enum fdb_learned fdb_learn_hashed(struct fdb *fdb, fdb_key key, uint64_t hash,
-						uint16_t slot, uint32_t now_s)
+static inline enum fdb_learned fdb_learn_in(struct fdb *fdb, const struct fdb_bucket *b,
+					    fdb_key key, uint16_t slot, uint32_t now_s)
 {
-	const struct fdb_bucket *b = &fdb->table->bucket[fdb_first(hash)];
-	unsigned way = fdb_way(b, key);
-	uint64_t value = atomic_load_explicit(&b->value[way], memory_order_relaxed);
-	bool is_same = (value & ~FDB_GENERATION) == ((uint64_t)slot << FDB_SLOT_SHIFT | now_s);
-
-	if (__builtin_expect(fdb_has(b, way, key) && is_same, 1))
+	if (__builtin_expect(fdb_is_known(b, key, slot, now_s), 1))
 		return FDB_KNOWN;
 	return fdb_learn_slow(fdb, key, slot, now_s);
 }
@@ -177,13 +200,7 @@ static inline enum fdb_learned fdb_learn_hashed(struct fdb *fdb, fdb_key key, ui
 static inline enum fdb_learned fdb_learn(struct fdb *fdb, fdb_key key, uint16_t slot,
 					 uint32_t now_s)
 {
-	return fdb_learn_hashed(fdb, key, fdb_hash(fdb->table, key), slot, now_s);
-}
-
-/* Most keys lie in their first bucket. */
-static inline void fdb_prefetch(const struct fdb *fdb, uint64_t hash)
-{
-	__builtin_prefetch(&fdb->table->bucket[fdb_first(hash)]);
+	return fdb_learn_in(fdb, fdb_bucket_of(fdb, key), key, slot, now_s);
 }
 
 /* Control; never called with the lock held.  Each takes the lock for one entry at a time. */

@@ -59,8 +59,9 @@ struct scratch;
 
 struct port_ops {
 	const char *kind; /* the word that `port ls` shows */
-	/* Fills v (n, and of each frame snap, snap_len, body, body_cnt, len, off) with up to max frames from
-	 * queue q.  The bytes stay valid until rx_done().  Returns v->n; 0 also when the peer is gone. */
+	/* Fills v (n, and of each frame snap, snap_len, body, body_cnt, len, off, drop) with up to max frames from
+	 * queue q.  The bytes stay valid until rx_done().  drop: DROP_NONE, or why this is no frame; snap_len is 0 then.
+	 * Returns v->n; 0 also when the peer is gone. */
 	unsigned (*rx)(struct port *p, unsigned q, struct scratch *s, struct vec *v, unsigned max);
 	/* Returns the memory of the last rx() to the source.  NULL when there is nothing to do. */
 	void (*rx_done)(struct port *p, unsigned q, struct scratch *s);

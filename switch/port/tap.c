@@ -57,6 +57,7 @@ static unsigned tap_rx(struct port *p, unsigned q, struct scratch *s, struct vec
 		f->snap_len = f->len < SNAP_MAX ? (uint16_t)f->len : SNAP_MAX;
 		f->body_cnt = 0;
 		f->body = NULL;
+		f->drop = DROP_NONE;
 		if (f->len > SNAP_MAX) {
 			struct iovec *iov = &s->iov[s->iovs++];
 

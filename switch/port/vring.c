@@ -23,18 +23,10 @@
 #include "switch/port/vring.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "switch/port/vring_batch.h"
-
-bool vring_wide;
-
-static void __attribute__((constructor)) choose_version(void)
-{
-#ifdef __x86_64__
-	vring_wide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
-#endif
-}
 
 void ring_break(struct vring *r, const char *why)
 {
@@ -63,6 +55,27 @@ void call_guest(struct vring *r, struct scratch *s)
 	atomic_store_explicit(&s->calling, 0, memory_order_release);
 	if (done < 0 && errno == EINTR)
 		ring_break(r, VRING_STUCK);
+}
+
+void vring_return(struct vring *r, struct scratch *s)
+{
+	if (vring_give_back(r))
+		call_guest(r, s);
+}
+
+unsigned vring_put(struct vring *r, struct scratch *s, struct tx_frame *t, unsigned n)
+{
+	bool call = false;
+	unsigned odd;
+
+	while (atomic_flag_test_and_set_explicit(&r->lock, memory_order_acquire))
+		sched_yield();
+	odd = vring_put_all(r, s, t, n, &call);
+	atomic_flag_clear_explicit(&r->lock, memory_order_release);
+	/* Not under the lock: a call may hang for a while. */
+	if (call)
+		call_guest(r, s);
+	return odd;
 }
 
 /* --- notifications of the guest ---------------------------------------------------------- */

@@ -143,4 +143,9 @@ INLINE bool batch_end(struct vring *r, const struct batch *b, bool packed)
 	return call;
 }
 
+/* The parts of vring_return() and vring_put() that are compiled twice.  True, *call: the guest is to be called. */
+bool vring_give_back(struct vring *r);
+unsigned vring_put_all(struct vring *r, struct scratch *s, struct tx_frame *t, unsigned n,
+		       bool *call);
+
 #endif

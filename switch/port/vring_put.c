@@ -14,8 +14,6 @@
 #include "switch/port/vring_copy.h"
 #include "switch/port/vring_fetch.h"
 
-#include <sched.h>
-
 enum { MAC_PAIR = 12 };
 
 /* One call of vring_put(). */
@@ -335,38 +333,15 @@ INLINE unsigned put(struct vring *r, struct scratch *s, struct tx_frame *t, unsi
 	return odd;
 }
 
-#define VERSION(name, attribute, packed)                                                           \
-	static attribute unsigned put_##name(struct vring *r, struct scratch *s,                   \
-					     struct tx_frame *t, unsigned n, bool *call)           \
-	{                                                                                          \
-		return put(r, s, t, n, packed, call);                                              \
-	}
+unsigned PATH(vring_put_all)(struct vring *r, struct scratch *s, struct tx_frame *t, unsigned n,
+			     bool *call);
 
-VERSION(split, , false)
-VERSION(packed, , true)
-VERSION(split_wide, WIDE, false)
-VERSION(packed_wide, WIDE, true)
-
-static unsigned put_any(struct vring *r, struct scratch *s, struct tx_frame *t, unsigned n,
-			bool *call)
+unsigned PATH(vring_put_all)(struct vring *r, struct scratch *s, struct tx_frame *t, unsigned n,
+			     bool *call)
 {
-	if (vring_wide)
-		return r->is_packed ? put_packed_wide(r, s, t, n, call)
-				    : put_split_wide(r, s, t, n, call);
-	return r->is_packed ? put_packed(r, s, t, n, call) : put_split(r, s, t, n, call);
+	return r->is_packed ? put(r, s, t, n, true, call) : put(r, s, t, n, false, call);
 }
 
-unsigned vring_put(struct vring *r, struct scratch *s, struct tx_frame *t, unsigned n)
-{
-	bool call = false;
-	unsigned odd;
-
-	while (atomic_flag_test_and_set_explicit(&r->lock, memory_order_acquire))
-		sched_yield();
-	odd = put_any(r, s, t, n, &call);
-	atomic_flag_clear_explicit(&r->lock, memory_order_release);
-	/* Not under the lock: a call may hang for a while. */
-	if (call)
-		call_guest(r, s);
-	return odd;
-}
+PATH_CHOICE(unsigned, vring_put_all,
+	    (struct vring * r, struct scratch *s, struct tx_frame *t, unsigned n, bool *call),
+	    (r, s, t, n, call))

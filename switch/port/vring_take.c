@@ -228,39 +228,19 @@ INLINE bool give_back(struct vring *r, bool packed)
 	return batch_end(r, &b, packed);
 }
 
-#define VERSION(name, attribute, packed)                                                           \
-	static attribute unsigned take_##name(struct vring *r, struct scratch *s, struct vec *v,   \
-					      unsigned max)                                        \
-	{                                                                                          \
-		return take(r, s, v, max, packed);                                                 \
-	}                                                                                          \
-	static attribute bool give_back_##name(struct vring *r)                                    \
-	{                                                                                          \
-		return give_back(r, packed);                                                       \
-	}
+unsigned PATH(vring_take)(struct vring *r, struct scratch *s, struct vec *v, unsigned max);
+bool PATH(vring_give_back)(struct vring *r);
 
-VERSION(split, , false)
-VERSION(packed, , true)
-VERSION(split_wide, WIDE, false)
-VERSION(packed_wide, WIDE, true)
-
-unsigned vring_take(struct vring *r, struct scratch *s, struct vec *v, unsigned max)
+unsigned PATH(vring_take)(struct vring *r, struct scratch *s, struct vec *v, unsigned max)
 {
-	if (vring_wide)
-		return r->is_packed ? take_packed_wide(r, s, v, max)
-				    : take_split_wide(r, s, v, max);
-	return r->is_packed ? take_packed(r, s, v, max) : take_split(r, s, v, max);
+	return r->is_packed ? take(r, s, v, max, true) : take(r, s, v, max, false);
 }
 
-static bool give_back_any(struct vring *r)
+bool PATH(vring_give_back)(struct vring *r)
 {
-	if (vring_wide)
-		return r->is_packed ? give_back_packed_wide(r) : give_back_split_wide(r);
-	return r->is_packed ? give_back_packed(r) : give_back_split(r);
+	return r->is_packed ? give_back(r, true) : give_back(r, false);
 }
 
-void vring_return(struct vring *r, struct scratch *s)
-{
-	if (give_back_any(r))
-		call_guest(r, s);
-}
+PATH_CHOICE(unsigned, vring_take,
+	    (struct vring * r, struct scratch *s, struct vec *v, unsigned max), (r, s, v, max))
+PATH_CHOICE(bool, vring_give_back, (struct vring * r), (r))

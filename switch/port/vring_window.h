@@ -5,6 +5,7 @@
 
 #include <endian.h>
 
+#include "switch/base/isa.h"
 #include "switch/port/vring.h"
 
 #define INLINE	    static inline __attribute__((always_inline))
@@ -14,16 +15,6 @@ enum { DESC_BYTES = 16, DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4 };
 enum { DESC_AVAIL = 1 << 7, DESC_USED = 1 << 15 }; /* packed */
 enum { LINE = 64 };
 
-/*
- * The path is compiled twice: for any x86-64, and for AVX2, where the copy of a cache line is two loads and two stores.
- * vring_wide says which version runs; the processor's best, unless a test wants the other.
- */
-#ifdef __x86_64__
-#define WIDE __attribute__((target("avx2,bmi,bmi2,prfchw")))
-#else
-#define WIDE
-#endif
-extern bool vring_wide;
 
 /* A descriptor as it was read: nobody reads the guest's again. */
 struct desc {

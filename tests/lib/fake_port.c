@@ -32,6 +32,7 @@ static unsigned fake_rx(struct port *p, unsigned q, struct scratch *s, struct ve
 		f->snap_len = (uint16_t)(in->len < fake->snap_max ? in->len : fake->snap_max);
 		f->body = NULL;
 		f->body_cnt = 0;
+		f->drop = DROP_NONE;
 		if (f->len > f->snap_len) {
 			s->iov[s->iovs] =
 				(struct iovec){in->bytes + f->snap_len, f->len - f->snap_len};
