@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # vfab: one Makefile.  V=1 shows the commands; WERROR=0 relaxes; SAN=address,undefined or SAN=thread
-# builds with sanitizers in a directory of its own.  `make help` lists the targets.
+# builds with sanitizers in a directory of its own, STAGES=1 one that counts cycles by stage of the packet path.
+# `make help` lists the targets.
 
 comma   := ,
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -9,7 +10,8 @@ DESTDIR ?=
 SAN     ?=
 # gcc warns of things that are not there once it instruments the code.
 WERROR  ?= $(if $(SAN),0,1)
-BUILD   := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
+STAGES  ?=
+BUILD   := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))$(if $(STAGES),/stages)
 
 CC      ?= cc
 CFLAGS  ?= -O2 -g
@@ -19,14 +21,14 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoi
            -Wwrite-strings -Wundef -Wvla -Wimplicit-fallthrough $(if $(filter 1,$(WERROR)),-Werror)
 HARDEN  := -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 FLAGS    = -std=c11 -D_GNU_SOURCE -I. -DVFAB_VERSION='"$(VERSION)"' $(WARN) $(HARDEN) \
-           $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -DVFAB_SANITIZED) \
+           $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -DVFAB_SANITIZED) $(if $(STAGES),-DVFAB_STAGES) \
            $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LINK     = -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) -pthread
 LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 Q       := $(if $(V),,@)
 
 # Objects, in reading order.
-BASE   := addr csum drop fdb frame isa log loop nearest rate rcu ring units
+BASE   := addr csum drop fdb frame isa log loop nearest rate rcu ring stage units
 CORE   := conf conf_merge conf_yaml conf_schema conf_value conf_check conf_print
 SWITCH := forward trace filter guard_loop worker fabric state broker_client sandbox plan want device guest apply ctl ctl_client \
           ctl_conf show show_mac show_event watch story capture pcapng broker broker_check broker_tap \

@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "switch/base/isa.h"
+#include "switch/base/stage.h"
 #include "switch/port/gso.h"
 
 #define INLINE	    static inline __attribute__((always_inline))
@@ -603,6 +604,7 @@ INLINE void send_list(struct pass *p, uint16_t slot, struct recorder *rec)
 		bytes = list_any(p, slot, listed, &n, rec);
 	w->out[slot].n = 0;
 	frames = n;
+	STAGE(LIST);
 	if (n && unlikely(out->port->ops->tx(out->port, w->worker, w->scratch, w->tx, n)))
 		settle_tx(p, n, slot, &frames, &bytes);
 	for (unsigned k = 0; rec && k < n; k++)
@@ -668,6 +670,7 @@ INLINE void forward_vec(struct pass *p, struct recorder *rec)
 		f->drop = (uint8_t)admit(p, i, rec);
 		odd += f->drop || f->out == OUT_LOCAL;
 	}
+	STAGE(ADMIT);
 	for (unsigned i = 0; i < n; i++) {
 		struct frame *f = &v->f[i];
 
@@ -678,6 +681,7 @@ INLINE void forward_vec(struct pass *p, struct recorder *rec)
 		f->drop = (uint8_t)choose(p, i, rec);
 		p->n_odd += f->drop != 0;
 	}
+	STAGE(CHOOSE);
 	for (unsigned k = 0; k < w->n_touched; k++)
 		send_list(p, w->touched[k], rec);
 	w->n_touched = 0;

@@ -30,6 +30,7 @@
 #include "switch/base/log.h"
 #include "switch/base/loop.h"
 #include "switch/base/rcu.h"
+#include "switch/base/stage.h"
 
 enum {
 	IDLE_NS = 50000,  /* a queue is polled this long after its last frame */
@@ -267,6 +268,19 @@ static void look(struct worker *w)
 		on_event(w, &ev[i]);
 }
 
+#ifdef VFAB_STAGES
+/* Frames that it received. */
+static uint64_t frames_of(const struct worker *w)
+{
+	uint64_t n = 0;
+
+	for (unsigned slot = 0; w->fab && slot < w->fab->n_slots; slot++)
+		if (w->fab->port[slot].port)
+			n += atomic_load(&w->fab->port[slot].port->counters[w->index].rx_frames);
+	return n;
+}
+#endif
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -294,6 +308,9 @@ static void *worker_main(void *arg)
 		if (w->seat.is_free && w->fwd->now_ns - w->seat.start_ns > SEAT_NS)
 			seat_think(&w->seat, w->fwd->now_ns);
 	}
+#ifdef VFAB_STAGES
+	stage_print(stderr, frames_of(w));
+#endif
 	rcu_thread_stop();
 	return NULL;
 }

@@ -30,7 +30,8 @@ int scratch_init(struct scratch *s)
 	s->rx = map((size_t)RX_BURST * RX_STRIDE);
 	s->segment = map(SEGMENT_BYTES);
 	s->head = map((size_t)VEC_SIZE * HEAD_STRIDE);
-	if (s->rx && s->segment && s->head)
+	s->head_long = map((size_t)VEC_SIZE * HEAD_LONG_STRIDE);
+	if (s->rx && s->segment && s->head && s->head_long)
 		return 0;
 	scratch_fini(s);
 	return -ENOMEM;
@@ -44,7 +45,10 @@ void scratch_fini(struct scratch *s)
 		munmap(s->segment, SEGMENT_BYTES);
 	if (s->head)
 		munmap(s->head, (size_t)VEC_SIZE * HEAD_STRIDE);
+	if (s->head_long)
+		munmap(s->head_long, (size_t)VEC_SIZE * HEAD_LONG_STRIDE);
 	s->rx = NULL;
 	s->segment = NULL;
 	s->head = NULL;
+	s->head_long = NULL;
 }

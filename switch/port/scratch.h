@@ -21,8 +21,11 @@ enum {
 	RX_STRIDE = ((FRAME_HEADROOM + FRAME_MAX + 4095) & ~4095) + 192,
 	SCRATCH_IOVS = 4096,
 	SEGMENT_BYTES = 128 * 1024, /* room for a frame gathered or segmented */
-	/* Bytes of a head: headroom, the longest snapshot, and an odd number of cache lines in all, as above. */
-	HEAD_STRIDE = FRAME_HEADROOM + SNAP_MAX + 192,
+	/* Bytes of a snapshot of a frame that stays in a guest's memory: most need the short one, and the fewer pages these
+	 * fill the better; both are an odd number of cache lines apart. */
+	HEAD_BYTES = 128,
+	HEAD_STRIDE = FRAME_HEADROOM + HEAD_BYTES + 64,
+	HEAD_LONG_STRIDE = FRAME_HEADROOM + SNAP_MAX + 192,
 };
 
 struct scratch {
@@ -31,7 +34,8 @@ struct scratch {
 		iov[SCRATCH_IOVS]; /* bodies of the vector in hand; rx starts again at iov[0] */
 	unsigned iovs;
 	uint8_t *segment; /* SEGMENT_BYTES */
-	uint8_t *head; /* VEC_SIZE of HEAD_STRIDE: snapshots of frames that stay in a guest's memory */
+	uint8_t *head;	    /* VEC_SIZE of HEAD_STRIDE: snapshots of up to HEAD_BYTES */
+	uint8_t *head_long; /* VEC_SIZE of HEAD_LONG_STRIDE: of up to SNAP_MAX */
 	bool calls_guests; /* a worker's: whose scratch does not, leaves the call to the worker of the queue */
 	/* While the worker calls a guest, which may hang it: the ring, and how many calls there were.  The control thread looks. */
 	_Atomic uintptr_t calling;

@@ -404,7 +404,6 @@ static void init_empty(struct vhost *vh)
 	vh->now.bytes = sizeof(vh->now);
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++) {
 		vh->now.ring[i].size = VHOST_RING_SIZE_DEFAULT;
-		vh->now.ring[i].is_enabled = true; /* until PROTOCOL_FEATURES is negotiated */
 	}
 }
 
@@ -433,17 +432,18 @@ int vhost_open(struct port *p, struct vring_place *place)
 
 void vhost_stop(struct vhost *vh)
 {
-	bool ran = false;
+	uint32_t ran = 0; /* by ring */
 
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++)
-		ran |= atomic_exchange(&vh->ring[i].mode, RING_STOPPED) != RING_STOPPED;
+		if (atomic_exchange(&vh->ring[i].mode, RING_STOPPED) != RING_STOPPED)
+			ran |= 1u << i;
 	vhost_show(vh);
 	if (!ran)
 		return;
 	rcu_wait();
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++) {
 		atomic_store(&vh->ring[i].mode, RING_STOPPED);
-		if (vh->ring[i].size)
+		if (ran & 1u << i)
 			vh->now.ring[i].base = vring_base(&vh->ring[i]);
 	}
 }

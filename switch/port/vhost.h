@@ -75,7 +75,7 @@ struct vhost_ring {
 	uint8_t is_enabled;
 	uint8_t is_polled;   /* no kick descriptor: the ring is looked at from time to time */
 	uint8_t has_addr;
-	uint8_t reserved[4];
+	uint8_t reserved[8];
 	uint64_t desc, used, avail; /* addresses of the front-end's process */
 };
 

@@ -39,7 +39,14 @@ static void install(struct vhost_call *c, struct guest_mem *fresh)
 	save_regions(c->vh);
 }
 
-/* The regions of a table, or -1: its sizes disagree. */
+/* The broker takes a descriptor that came; here it was mapped and is not needed any more. */
+static void keep_region(struct vhost_call *c, unsigned place, unsigned i)
+{
+	vhost_keep(c, VHOST_FD_REGION + place, c->fds[i], true);
+	c->fds[i] = -1;
+}
+
+/* How many regions there are in a table, or -errno: its sizes disagree. */
 static int read_table(struct vhost_call *c, struct guest_region r[static TABLE_REGIONS_MAX])
 {
 	uint32_t n;
@@ -71,13 +78,11 @@ int vhost_set_mem_table(struct vhost_call *c)
 		err = guest_mem_add(fresh, (unsigned)i, &r[i], c->fds[i], &c->vh->dead, c->why);
 	if (!err) {
 		install(c, fresh);
-		for (unsigned i = 0; i < GUEST_REGIONS_MAX; i++) {
-			if (i < (unsigned)n)
-				vhost_keep(c, VHOST_FD_REGION + i, c->fds[i], true);
-			else if (fresh->region[i].size)
+		for (unsigned i = (unsigned)n; i < GUEST_REGIONS_MAX; i++)
+			if (fresh->region[i].size)
 				vhost_empty(c, VHOST_FD_REGION + i);
-		}
-		memset(c->fds, 0xff, (size_t)n * sizeof(*c->fds));
+		for (unsigned i = 0; i < (unsigned)n; i++)
+			keep_region(c, i, i);
 	}
 	/* The one that was replaced, or what there is of the one that was refused. */
 	guest_mem_clear(fresh);
@@ -103,8 +108,7 @@ int vhost_add_mem_reg(struct vhost_call *c)
 	if (err)
 		return err;
 	install(c, &fresh);
-	vhost_keep(c, VHOST_FD_REGION + (unsigned)place, c->fds[0], true);
-	c->fds[0] = -1;
+	keep_region(c, (unsigned)place, 0);
 	return 0;
 }
 

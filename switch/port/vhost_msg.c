@@ -12,7 +12,7 @@
  * Trust.  All of a message is the front-end's, and comes in any order.  The table bounds bytes and descriptors; a ring's index
  * is compared by all its bits; a descriptor of a ring has to be an eventfd.  Every descriptor that no handler took is closed.
  */
-#include "switch/port/vhost_msg_internal.h"
+#include "switch/port/vhost_msg.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,6 +20,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "switch/port/vhost_msg_internal.h"
 
 enum {
 	RING_INDEX_BITS = 0xff, /* of the word that comes with a descriptor of a ring */

@@ -59,8 +59,10 @@ void call_guest(struct vring *r, struct scratch *s)
 
 void vring_return(struct vring *r, struct scratch *s)
 {
+	STAGE(IDLE);
 	if (vring_give_back(r))
 		call_guest(r, s);
+	STAGE(RETURN);
 }
 
 unsigned vring_put(struct vring *r, struct scratch *s, struct tx_frame *t, unsigned n)

@@ -8,27 +8,29 @@
 
 #include "switch/port/vring_window.h"
 
-/* A plain descriptor becomes a pointer. */
-INLINE bool look_up(struct vring *r, struct window *w, unsigned i, const struct desc *d,
-		    uint16_t want)
+/*
+ * A plain descriptor becomes a pointer.  span: the guest's memory that had the last one, in registers.
+ */
+INLINE bool look_up(struct vring *r, struct guest_span *span, struct window *w, unsigned i,
+		    const struct desc *d, uint16_t want)
 {
+	uint64_t off = d->addr - span->gpa;
 	uint8_t *at;
 
-	w->at[i] = NULL;
 	w->bytes[i] = d->len;
+	w->at[i] = NULL;
 	if (unlikely((d->flags & (DESC_NEXT | DESC_WRITE | DESC_INDIRECT)) != want))
 		return false;
-	at = guest_mem_at(r->mem, d->addr, d->len, &r->hint);
-	if (unlikely(!at))
-		return false;
-	w->at[i] = at;
-	if (want) {
-		__builtin_prefetch(at, 1);
-		__builtin_prefetch(at + LINE, 1);
-	} else {
-		__builtin_prefetch(at);
-		__builtin_prefetch(at + LINE);
+	if (unlikely(off >= span->size || d->len > span->size - off)) {
+		if (!guest_mem_at(r->mem, d->addr, d->len, &r->hint))
+			return false;
+		*span = r->mem->span[r->hint];
+		off = d->addr - span->gpa;
 	}
+	at = span->host + off;
+	w->at[i] = at;
+	__builtin_prefetch(at, 0);
+	__builtin_prefetch(at + LINE, 0);
 	return true;
 }
 
@@ -42,33 +44,33 @@ INLINE void fetch_split(struct vring *r, struct scratch *s, struct window *w, un
 			uint16_t want)
 {
 	const uint16_t *avail = (const uint16_t *)(const void *)r->driver;
-	uint16_t mask = (uint16_t)(r->size - 1);
-	unsigned n = (uint16_t)(load16_acquire(&avail[1]) - r->taken);
+	struct guest_span span = r->mem->span[r->hint];
+	uint16_t mask = (uint16_t)(r->size - 1), from = r->taken, size = r->size;
+	unsigned n = (uint16_t)(load16_acquire(&avail[1]) - from);
 
 	w->n = 0;
 	if (n == 0)
 		return;
-	if (unlikely(n > r->size)) {
+	if (unlikely(n > size)) {
 		ring_break(r, "more descriptors are available than the ring has");
 		return;
 	}
 	if (n > max)
 		n = max;
 	for (unsigned i = 0; i < n; i++) {
-		uint16_t head = load16(&avail[2 + ((r->taken + i) & mask)]);
+		uint16_t head = load16(&avail[2 + ((from + i) & mask)]);
 
-		if (unlikely(head >= r->size)) {
+		if (unlikely(head >= size)) {
 			ring_break(r, "an available descriptor that is not there");
 			return;
 		}
 		w->id[i] = head;
-		w->span[i] = 1;
 		__builtin_prefetch(slot_of(r, head));
 	}
 	for (unsigned i = 0; i < n; i++) {
 		struct desc d = load_desc(slot_of(r, w->id[i]), false);
 
-		if (unlikely(!look_up(r, w, i, &d, want))) {
+		if (unlikely(!look_up(r, &span, w, i, &d, want))) {
 			if (!has_room(s)) {
 				n = i;
 				break;
@@ -82,6 +84,7 @@ INLINE void fetch_split(struct vring *r, struct scratch *s, struct window *w, un
 INLINE void fetch_packed(struct vring *r, struct scratch *s, struct window *w, unsigned max,
 			 uint16_t want)
 {
+	struct guest_span span = r->mem->span[r->hint];
 	unsigned slot = r->taken, n = 0;
 	bool wrap = r->taken_wrap;
 
@@ -95,7 +98,7 @@ INLINE void fetch_packed(struct vring *r, struct scratch *s, struct window *w, u
 		__builtin_prefetch(at + 4 * LINE);
 		w->id[n] = d.id;
 		w->span[n] = 1;
-		if (unlikely(!look_up(r, w, n, &d, want))) {
+		if (unlikely(!look_up(r, &span, w, n, &d, want))) {
 			if (!has_room(s))
 				break;
 			if (!gather_packed(r, s, w, n, slot, d)) {
@@ -120,18 +123,6 @@ INLINE void fetch(struct vring *r, struct scratch *s, struct window *w, unsigned
 		fetch_packed(r, s, w, max, want);
 	else
 		fetch_split(r, s, w, max, want);
-}
-
-/* The next chain to take is one further. */
-INLINE void step(struct vring *r, uint16_t span, bool packed)
-{
-	unsigned next = (unsigned)r->taken + span;
-
-	if (packed && next >= r->size) {
-		next -= r->size;
-		r->taken_wrap = !r->taken_wrap;
-	}
-	r->taken = (uint16_t)next;
 }
 
 #endif

@@ -31,6 +31,9 @@ struct put {
 /* A window of chains that start where the last one ended. */
 INLINE void refill(struct put *p, unsigned max, bool packed)
 {
+	/* What was used is what was taken: a receive ring holds nothing. */
+	p->r->taken = p->b.next;
+	p->r->taken_wrap = p->b.wrap;
 	p->s->iovs = p->first_iovs;
 	p->k = 0;
 	p->asked = max;
@@ -38,13 +41,10 @@ INLINE void refill(struct put *p, unsigned max, bool packed)
 	p->is_dry = p->w.n < max;
 }
 
-INLINE void use(struct put *p, uint32_t bytes, bool packed)
+/* The next chain of the window has bytes of a frame. */
+INLINE void use(struct put *p, struct batch *b, unsigned k, uint32_t bytes, bool packed)
 {
-	const struct window *w = &p->w;
-
-	batch_add(p->r, &p->b, w->id[p->k], bytes, w->span[p->k], packed);
-	step(p->r, w->span[p->k], packed);
-	p->k++;
+	batch_add(p->r, b, p->w.id[k], bytes, packed ? p->w.span[k] : 1, packed);
 }
 
 /* The header, where it is not what the guest's memory holds already: its line then stays as it is. */
@@ -82,15 +82,15 @@ static struct vnet_header header_of(const struct offload *off, struct tag tag)
 }
 
 /* Lines of a long frame's source, and of where it will go, are asked for while another is copied. */
-INLINE void prefetch_long(const struct put *p, const struct frame *f, unsigned ahead)
+INLINE void prefetch_long(const struct window *w, unsigned k, const struct frame *f)
 {
 	const uint8_t *from, *to;
 	uint32_t n = f->len < 2048 ? f->len : 2048;
 
-	if (f->body_cnt != 1 || p->k + ahead >= p->w.n || !p->w.at[p->k + ahead])
+	if (f->body_cnt != 1 || k >= w->n || !w->at[k])
 		return;
 	from = f->body[0].iov_base;
-	to = p->w.at[p->k + ahead];
+	to = w->at[k];
 	for (uint32_t i = 2 * LINE; i < n; i += LINE) {
 		__builtin_prefetch(from + i - 2 * LINE);
 		__builtin_prefetch(to + i, 1);
@@ -98,10 +98,8 @@ INLINE void prefetch_long(const struct put *p, const struct frame *f, unsigned a
 }
 
 /* The frame into one buffer that has room for it. */
-INLINE void put_plain(struct put *p, const struct tx_frame *t, uint8_t *at)
+INLINE void put_plain(const struct tx_frame *t, const struct frame *f, uint8_t *at, unsigned header)
 {
-	const struct frame *f = t->f;
-	unsigned header = p->r->header;
 
 	if (unlikely(f->off.flags | f->off.gso_type)) {
 		struct vnet_header h = header_of(&f->off, t->tag);
@@ -246,7 +244,7 @@ static enum drop put_pieces(struct put *p, const struct frame *f, struct tag tag
 		uint32_t room = p->w.bytes[p->k], now = room < left ? room : left;
 
 		left -= now;
-		use(p, now, packed);
+		use(p, &p->b, p->k++, now, packed);
 	}
 	return DROP_NONE;
 }
@@ -307,28 +305,53 @@ static __attribute__((noinline)) bool put_odd(struct put *p, struct tx_frame *t,
 	return t->drop || t->frames != 1;
 }
 
+/* Frames that fit the next buffer, each, until one does not; how many. */
+INLINE unsigned put_run(struct put *p, const struct tx_frame *t, unsigned n, bool packed)
+{
+	const struct window *w = &p->w;
+	unsigned header = p->r->header, can = p->r->can, k = p->k, i = 0;
+	struct batch b = p->b;
+
+	for (; i < n && k < w->n; i++, k++) {
+		const struct frame *f = t[i].f;
+		uint32_t need = header + f->len + (t[i].tag.tpid ? TAG_BYTES : 0);
+		uint16_t offloads;
+
+		__builtin_memcpy(&offloads, &f->off, sizeof(offloads)); /* flags and gso_type */
+		if (unlikely(!w->at[k] || w->bytes[k] < need || (offloads && !gso_passes(f, can))))
+			break;
+		if (i + 2 < n && t[i + 2].f->len > 4 * LINE)
+			prefetch_long(w, k + 2, t[i + 2].f);
+		put_plain(&t[i], f, w->at[k], header);
+		use(p, &b, k, need, packed);
+	}
+	p->k = k;
+	p->b = b;
+	return i;
+}
+
 INLINE unsigned put(struct vring *r, struct scratch *s, struct tx_frame *t, unsigned n, bool packed,
 		    bool *call)
 {
-	struct put p = {.r = r, .s = s, .first_iovs = s->iovs, .b = batch_begin(r)};
+	struct put p;
 	unsigned odd = 0;
 
+	p.r = r;
+	p.s = s;
+	p.first_iovs = s->iovs;
+	p.b = batch_begin(r);
 	refill(&p, n, packed);
+	STAGE(ROOM);
 	for (unsigned i = 0; i < n; i++) {
-		const struct frame *f = t[i].f;
-		uint32_t need = r->header + f->len + (t[i].tag.tpid ? TAG_BYTES : 0);
-
-		if (i + 2 < n && t[i + 2].f->len > 4 * LINE)
-			prefetch_long(&p, t[i + 2].f, 2);
-		if (unlikely(p.k >= p.w.n || !p.w.at[p.k] || p.w.bytes[p.k] < need ||
-			     ((f->off.flags | f->off.gso_type) && !gso_passes(f, r->can)))) {
+		i += put_run(&p, t + i, n - i, packed);
+		if (i < n)
 			odd += put_odd(&p, &t[i], packed);
-			continue;
-		}
-		put_plain(&p, &t[i], p.w.at[p.k]);
-		use(&p, need, packed);
 	}
+	STAGE(PUT);
 	*call = batch_end(r, &p.b, packed);
+	STAGE(PUBLISH);
+	r->taken = r->used;
+	r->taken_wrap = r->used_wrap;
 	s->iovs = p.first_iovs;
 	return odd;
 }

@@ -13,10 +13,7 @@
 #include "switch/port/vring_copy.h"
 #include "switch/port/vring_fetch.h"
 
-enum {
-	HEAD_BYTES = 128, /* of a frame that are copied to be looked at */
-	HEAD_LONG = 512,  /* of one with offloads, whose headers must all be among them */
-};
+enum { HEAD_LONG = 512 }; /* bytes of a frame with offloads, whose headers must all be among them */
 
 /* A frame that is none: forward() counts it as that drop. */
 static void set_bad(struct frame *f, uint32_t len, enum drop why)
@@ -71,6 +68,14 @@ static __attribute__((noinline)) unsigned take_offload(const struct vring *r, st
 	return HEAD_BYTES;
 }
 
+/* Frame i keeps n bytes of its head; where more than most do, in the other place for them. */
+INLINE void set_head(struct scratch *s, struct frame *f, unsigned i, uint32_t n)
+{
+	if (unlikely(n > HEAD_BYTES))
+		f->snap = s->head_long + (size_t)i * HEAD_LONG_STRIDE + FRAME_HEADROOM;
+	f->snap_len = (uint16_t)n;
+}
+
 /* Copies n bytes from the front of the iovecs and moves it on; false when there are fewer. */
 static bool cut(struct iovec **iov, unsigned *n, uint8_t *dst, size_t bytes)
 {
@@ -116,7 +121,7 @@ static __attribute__((noinline)) void take_chain(struct vring *r, struct scratch
 		return;
 	}
 	f->len = len;
-	f->snap_len = (uint16_t)(len < want ? len : want);
+	set_head(s, f, i, len < want ? len : want);
 	if (!cut(&iov, &n, f->snap, f->snap_len)) {
 		set_bad(f, 0, DROP_BAD_DESCRIPTOR);
 		return;
@@ -126,11 +131,11 @@ static __attribute__((noinline)) void take_chain(struct vring *r, struct scratch
 	f->drop = DROP_NONE;
 }
 
-/* A frame in one piece, `bytes` with its header. */
-INLINE void take_plain(struct vring *r, struct scratch *s, uint8_t *at, uint32_t bytes,
-		       struct frame *f)
+/* Frame i in one piece, `bytes` with its header. */
+INLINE void take_plain(struct vring *r, struct scratch *s, const uint8_t *at, uint32_t bytes,
+		       struct frame *f, unsigned i)
 {
-	uint32_t len = bytes - r->header, want = HEAD_BYTES;
+	uint32_t len = bytes - r->header, want = len < HEAD_BYTES ? len : HEAD_BYTES;
 	struct vnet_header h;
 
 	if (unlikely(bytes <= r->header || len > FRAME_MAX)) {
@@ -142,64 +147,89 @@ INLINE void take_plain(struct vring *r, struct scratch *s, uint8_t *at, uint32_t
 	__builtin_memcpy(&h, at, sizeof(h.off));
 	at += r->header;
 	f->off = (struct offload){0};
+	f->len = len;
+	f->body = NULL;
+	f->body_cnt = 0;
+	f->drop = DROP_NONE;
 	if (unlikely(h.off.flags | h.off.gso_type)) {
 		want = take_offload(r, f, &h);
 		if (want == 0) {
 			set_bad(f, len, DROP_BAD_OFFLOAD);
 			return;
 		}
+		want = len < want ? len : want;
 	}
-	if (want > len)
-		want = len;
+	set_head(s, f, i, want);
 	copy_bytes(f->snap, at, want);
-	f->len = len;
-	f->snap_len = (uint16_t)want;
-	f->body = NULL;
-	f->body_cnt = 0;
-	f->drop = DROP_NONE;
 	if (len > want) {
 		struct iovec *iov = &s->iov[s->iovs++];
 
-		*iov = (struct iovec){at + want, len - want};
+		*iov = (struct iovec){(void *)(uintptr_t)(at + want), len - want};
 		f->body = iov;
 		f->body_cnt = 1;
 	}
+}
+
+/* The position behind the chains of a window. */
+INLINE void move_on(struct vring *r, const struct window *w, bool packed)
+{
+	unsigned next = r->taken;
+
+	if (!packed) {
+		r->taken = (uint16_t)(next + w->n);
+		return;
+	}
+	for (unsigned i = 0; i < w->n; i++)
+		next += w->span[i];
+	if (next >= r->size) {
+		next -= r->size;
+		r->taken_wrap = !r->taken_wrap;
+	}
+	r->taken = (uint16_t)next;
+}
+
+/* Keeps what vring_return() needs of a window. */
+INLINE void hold(struct vring *r, const struct window *w, bool packed)
+{
+	memcpy(r->held_id, w->id, w->n * sizeof(w->id[0]));
+	if (packed)
+		memcpy(r->held_span, w->span, w->n * sizeof(w->span[0]));
+	r->n_held = w->n;
 }
 
 INLINE unsigned take(struct vring *r, struct scratch *s, struct vec *v, unsigned max, bool packed)
 {
 	struct window w;
 	bool discards = atomic_load_explicit(&r->mode, memory_order_relaxed) == RING_DISCARD;
+	uint8_t *snap = s->head + FRAME_HEADROOM;
 
 	s->iovs = 0;
+	STAGE(IDLE);
 	fetch(r, s, &w, max, 0, packed);
-	for (unsigned i = 0; i < w.n; i++) {
+	STAGE(FETCH);
+	v->n = w.n;
+	if (w.n == 0)
+		return 0;
+	for (unsigned i = 0; i < w.n; i++, snap += HEAD_STRIDE) {
 		struct frame *f = &v->f[i];
 
-		f->snap = s->head + (size_t)i * HEAD_STRIDE + FRAME_HEADROOM;
+		f->snap = snap;
 		if (unlikely(discards))
 			set_bad(f, 0, DROP_PORT_DOWN);
 		else if (unlikely(!w.at[i]))
 			take_chain(r, s, &w, i, f);
 		else
-			take_plain(r, s, w.at[i], w.bytes[i], f);
-		r->held_id[i] = w.id[i];
-		r->held_span[i] = w.span[i];
-		if (packed)
-			step(r, w.span[i], true);
+			take_plain(r, s, w.at[i], w.bytes[i], f, i);
 	}
-	if (!packed)
-		r->taken = (uint16_t)(r->taken + w.n);
-	r->n_held = w.n;
-	v->n = w.n;
-	if (w.n == 0)
-		return 0;
+	hold(r, &w, packed);
+	move_on(r, &w, packed);
 	/* From here on nobody sends them twice. */
 	atomic_store_explicit(&r->place->taken,
 			      packed ? with_wrap(r->taken, r->taken_wrap) : r->taken,
 			      memory_order_release);
 	if (unlikely(!r->is_quiet))
 		vring_hush(r);
+	STAGE(TAKE);
 	return w.n;
 }
 

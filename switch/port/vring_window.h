@@ -6,6 +6,7 @@
 #include <endian.h>
 
 #include "switch/base/isa.h"
+#include "switch/base/stage.h"
 #include "switch/port/vring.h"
 
 #define INLINE	    static inline __attribute__((always_inline))
