@@ -82,8 +82,8 @@ static struct mac mac_before(const struct attempt *a, const struct tap_spec *spe
 	for (size_t i = 0; i < a->n_closed; i++) {
 		const struct tap_spec *was = &a->closed[i].want.spec;
 
-		if (mac_is_zero(&was->mac) && strcmp(was->ifname, spec->ifname) == 0 &&
-		    strcmp(was->netns, spec->netns) == 0)
+		if (*spec->ifname && mac_is_zero(&was->mac) &&
+		    strcmp(was->ifname, spec->ifname) == 0 && strcmp(was->netns, spec->netns) == 0)
 			return a->closed[i].port->first_mac;
 	}
 	return spec->mac;

@@ -104,6 +104,14 @@ static void explain(char why[static TAP_TEXT_SIZE], const char *text, int rc)
 	snprintf(why, TAP_TEXT_SIZE, "%s", *text ? text : strerror(-rc));
 }
 
+/* What a guest is told of its device; what it may do is in the fabric. */
+static void set_guest(struct port *p, const struct want *w)
+{
+	p->mac = w->spec.mac;
+	p->first_mac = w->spec.mac;
+	vhost_of(p)->mtu = (uint16_t)(w->spec.mtu < UINT16_MAX ? w->spec.mtu : UINT16_MAX);
+}
+
 int device_open(struct daemon *d, struct port *p, const struct want *w, bool may_wait,
 		char why[static TAP_TEXT_SIZE])
 {
@@ -111,8 +119,10 @@ int device_open(struct daemon *d, struct port *p, const struct want *w, bool may
 	struct tap_answer answer = {0};
 	int fds[PORT_QUEUES_MAX], rc;
 
-	if (is_guest(p))
+	if (is_guest(p)) {
+		set_guest(p, w);
 		return guest_open(d, p, &w->guest, may_wait, why);
+	}
 	spec.may_wait = may_wait;
 	rc = broker_tap_open(&spec, &answer, fds);
 	if (rc == 0)
@@ -127,8 +137,10 @@ int device_set(struct port *p, const struct want *w, char why[static TAP_TEXT_SI
 	struct tap_answer answer = {0};
 	int rc;
 
-	if (is_guest(p)) /* all that can be changed of it is in the fabric */
+	if (is_guest(p)) {
+		set_guest(p, w);
 		return 0;
+	}
 	rc = broker_tap_set(&w->spec, &answer);
 	if (rc < 0) {
 		explain(why, answer.text, rc);

@@ -713,8 +713,13 @@ void PATH(forward)(struct forwarder *w, const struct fabric *fab, uint16_t in)
 		forward_vec(p, NULL);
 		return;
 	}
-	for (unsigned i = 0; i < w->vec.n; i++)
+	/* Filters see of a frame what they see of any other, wherever it lies. */
+	for (unsigned i = 0; i < w->vec.n; i++) {
 		w->vec.f[i].in = in;
+		frame_pull(&w->vec.f[i],
+			   w->scratch->head_long + (size_t)i * HEAD_LONG_STRIDE + FRAME_HEADROOM,
+			   SNAP_MAX);
+	}
 	recorder_begin(rec, fab, &w->vec);
 	forward_vec(p, rec);
 	recorder_end(rec, &w->vec);

@@ -36,8 +36,9 @@
 
 enum {
 	HALF_MS = 1000, /* for the rest of a message */
-	WATCHDOG_MS =
-		50, /* how often workers in a call are looked at; two looks at the same call end it */
+	/* How often workers in a call are looked at; two looks at the same call end it.  Longer while none calls. */
+	WATCHDOG_MS = 50,
+	WATCHDOG_IDLE_MS = 200,
 	ROUND = 64, /* messages of one guest before others have their turn */
 	WATCHDOG_SIGNAL = SIGUSR1,
 };
@@ -127,12 +128,13 @@ static void settle(struct guest *g, const char *text)
 
 static void on_watchdog(void *arg, uint32_t events);
 
-static void start_watchdog(struct daemon *d)
+static void start_watchdog(struct daemon *d, bool is_calling)
 {
 	struct guest_table *all = d->guests;
 
 	if (all->n_connected > 0 && all->watchdog <= 0)
-		all->watchdog = loop_after(d->loop, WATCHDOG_MS, on_watchdog, d);
+		all->watchdog = loop_after(d->loop, is_calling ? WATCHDOG_MS : WATCHDOG_IDLE_MS,
+					   on_watchdog, d);
 }
 
 /* A worker that was in the same call at the last look too has hung in it for a while: a signal ends the call. */
@@ -140,6 +142,7 @@ static void on_watchdog(void *arg, uint32_t events)
 {
 	struct daemon *d = arg;
 	struct guest_table *all = d->guests;
+	bool is_calling = false;
 
 	(void)events;
 	all->watchdog = 0;
@@ -149,9 +152,10 @@ static void on_watchdog(void *arg, uint32_t events)
 
 		if (now.ring && now.ring == all->seen[i].ring && now.calls == all->seen[i].calls)
 			worker_signal(d->worker[i], WATCHDOG_SIGNAL);
+		is_calling |= now.ring || now.calls != all->seen[i].calls;
 		all->seen[i] = now;
 	}
-	start_watchdog(d);
+	start_watchdog(d, is_calling);
 }
 
 static void forget(void *arg, int fd)
@@ -215,7 +219,7 @@ static int watch(struct guest *g, int fd)
 		return err;
 	g->fd = fd;
 	g->d->guests->n_connected++;
-	start_watchdog(g->d);
+	start_watchdog(g->d, true);
 	return 0;
 }
 
@@ -406,8 +410,8 @@ static int serve(struct guest *g, const struct vhost_msg *m, int *fds, unsigned 
 	}
 	err = vhost_msg_handle(device_of(g), m, fds, n_fds, a);
 	if (*a->why)
-		log_limited(err ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "port %s: %s: %s",
-			    g->port->name, vhost_msg_word(m->request), a->why);
+		log_limited(err ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "port %s: %s", g->port->name,
+			    a->why);
 	if (!err)
 		err = keep(g, &a->effect);
 	vhost_effect_done(&a->effect);

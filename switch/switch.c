@@ -226,6 +226,7 @@ static void close_all(struct run *r)
 	watch_shutdown(d);
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_stop(d->worker[i]);
+	d->n_workers = 0;
 	fabric_destroy(d->fabric);
 	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
 		device_free(d->port[slot]);

@@ -17,12 +17,19 @@ static void copy_name(char *dst, size_t size, const char *src)
 	snprintf(dst, size, "%s", src);
 }
 
-static struct want want_of_guest(const struct conf_port *cp)
+static uint32_t mtu_of(const struct conf_port *cp, const struct conf_network *net)
+{
+	return cp->mtu ? cp->mtu : net && net->mtu ? net->mtu : MTU_DEFAULT;
+}
+
+static struct want want_of_guest(const struct conf_port *cp, const struct conf_network *net)
 {
 	struct want w = {.kind = PORT_VHOST_USER, .conf = cp};
 
 	copy_name(w.spec.port, sizeof(w.spec.port), cp->name);
 	w.spec.queues = cp->queues;
+	w.spec.mac = cp->mac;
+	w.spec.mtu = mtu_of(cp, net);
 	copy_name(w.guest.port, sizeof(w.guest.port), cp->name);
 	copy_name(w.guest.path, sizeof(w.guest.path), cp->vhost_user);
 	copy_name(w.guest.owner, sizeof(w.guest.owner), cp->socket_owner);
@@ -37,12 +44,12 @@ static struct want want_of_port(const struct conf *c, const struct conf_port *cp
 	struct want w = {.kind = PORT_TAP, .conf = cp};
 
 	if (*cp->vhost_user)
-		return want_of_guest(cp);
+		return want_of_guest(cp, net);
 	copy_name(w.spec.port, sizeof(w.spec.port), cp->name);
 	copy_name(w.spec.ifname, sizeof(w.spec.ifname), cp->tap);
 	copy_name(w.spec.netns, sizeof(w.spec.netns), cp->netns);
 	w.spec.mac = cp->mac;
-	w.spec.mtu = cp->mtu ? cp->mtu : net && net->mtu ? net->mtu : MTU_DEFAULT;
+	w.spec.mtu = mtu_of(cp, net);
 	w.spec.queues = cp->queues;
 	w.spec.ipv4 = cp->ipv4;
 	w.spec.ipv6 = cp->ipv6;

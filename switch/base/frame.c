@@ -302,6 +302,33 @@ uint32_t frame_copy(const struct frame *f, uint32_t off, void *dst, uint32_t n)
 	return frame_read(&r, dst, n);
 }
 
+void frame_pull(struct frame *f, uint8_t *to, uint16_t n)
+{
+	uint32_t want = n < SNAP_MAX ? n : SNAP_MAX, have = f->snap_len;
+
+	if (want > f->len)
+		want = f->len;
+	if (want <= have)
+		return;
+	if (to != f->snap)
+		memcpy(to, f->snap, have);
+	while (have < want && f->body_cnt > 0) {
+		struct iovec *v = f->body;
+		size_t now = v->iov_len < want - have ? v->iov_len : want - have;
+
+		memcpy(to + have, v->iov_base, now);
+		have += (uint32_t)now;
+		v->iov_base = (uint8_t *)v->iov_base + now;
+		v->iov_len -= now;
+		if (v->iov_len == 0) {
+			f->body++;
+			f->body_cnt--;
+		}
+	}
+	f->snap = to;
+	f->snap_len = (uint16_t)have;
+}
+
 int frame_iov(const struct frame *f, uint32_t off, struct iovec *iov, int max)
 {
 	uint32_t left = off < f->len ? f->len - off : 0;

@@ -66,7 +66,7 @@ struct offload {
 
 struct frame {
 	uint8_t *snap;		  /* first bytes of the frame */
-	const struct iovec *body; /* the rest, in the source's memory; NULL when body_cnt is 0 */
+	struct iovec *body;	  /* the rest, in the source's memory; NULL when body_cnt is 0 */
 	uint32_t len;		  /* bytes of the whole frame */
 	uint16_t snap_len;	  /* bytes of it in the snapshot */
 	uint16_t body_cnt;	  /* iovecs in body */
@@ -146,6 +146,12 @@ bool frame_find_l4(const struct frame *f, struct frame_l4 *out);
  * bytes copied: fewer when the frame ends before.
  */
 uint32_t frame_copy(const struct frame *f, uint32_t off, void *dst, uint32_t n);
+
+/*
+ * Makes the snapshot n bytes long, or as long as the frame or SNAP_MAX, in `to`, which has FRAME_HEADROOM bytes before it; what
+ * is in the snapshot is not read again from its source.  Nothing happens when it is that long already.
+ */
+void frame_pull(struct frame *f, uint8_t *to, uint16_t n);
 
 /* Reads a frame from front to back; each call goes on where the last one ended. */
 struct frame_reader {

@@ -115,6 +115,7 @@ struct vhost_effect {
 struct vhost {
 	struct port *port;
 	uint16_t pairs;	    /* queue pairs offered */
+	uint16_t mtu;	    /* in the configuration space */
 	struct vhost_saved now;
 	struct guest_mem mem;
 	struct vring ring[VHOST_RINGS_MAX];

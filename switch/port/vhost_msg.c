@@ -29,8 +29,6 @@ enum {
 	STATUS_MAX = 0xff,
 	MTU_MIN = 68,
 	MTU_MAX = 65535,
-	MTU_ADVICE =
-		1500, /* in the configuration space: what a guest takes when its front-end says nothing */
 	MAC_BYTES = 6,
 	CONFIG_HEAD = 12,
 	CONFIG_MAX = 256,
@@ -269,7 +267,7 @@ static int get_config(struct vhost_call *c)
 	struct net_config config = {
 		.status = 1,
 		.max_virtqueue_pairs = c->vh->pairs,
-		.mtu = MTU_ADVICE,
+		.mtu = c->vh->mtu,
 		.speed = UINT32_MAX,
 		.duplex = UINT8_MAX,
 	};

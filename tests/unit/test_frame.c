@@ -570,17 +570,54 @@ static void reader_goes_on(void **state)
 	}
 }
 
+/* The snapshot grows into another place; what it had is not read again, and the body goes on behind it. */
+static void test_pull(void **state)
+{
+	uint8_t head[64], first[100], second[3000], to[FRAME_HEADROOM + SNAP_MAX], all[3164];
+	struct iovec body[2] = {{first, sizeof(first)}, {second, sizeof(second)}};
+	struct frame f = {.snap = head, .snap_len = sizeof(head), .body = body, .body_cnt = 2};
+	uint8_t *snap = to + FRAME_HEADROOM;
+
+	(void)state;
+	memset(head, 1, sizeof(head));
+	memset(first, 2, sizeof(first));
+	memset(second, 3, sizeof(second));
+	f.len = sizeof(head) + sizeof(first) + sizeof(second);
+	frame_pull(&f, snap, 64);
+	assert_ptr_equal(f.snap, head);
+	frame_pull(&f, snap, 150);
+	assert_ptr_equal(f.snap, snap);
+	assert_int_equal(f.snap_len, 150);
+	memset(first, 9, 86); /* too late: these bytes were read */
+	assert_int_equal(frame_copy(&f, 0, all, sizeof(all)), f.len);
+	assert_int_equal(all[63], 1);
+	assert_int_equal(all[64], 2);
+	assert_int_equal(all[163], 2);
+	assert_int_equal(all[164], 3);
+	frame_pull(&f, snap, UINT16_MAX);
+	assert_int_equal(f.snap_len, SNAP_MAX);
+	assert_int_equal(f.body_cnt, 1);
+	assert_int_equal(f.body->iov_len, f.len - SNAP_MAX);
+	assert_int_equal(snap[SNAP_MAX - 1], 3);
+	f.len = 200;
+	f.snap_len = 190;
+	f.body->iov_len = 10;
+	frame_pull(&f, snap, SNAP_MAX);
+	assert_int_equal(f.snap_len, 200);
+	assert_int_equal(f.body_cnt, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(find_ipv4),	  cmocka_unit_test(find_fragments),
-		cmocka_unit_test(find_tags),	  cmocka_unit_test(find_ipv6),
-		cmocka_unit_test(gso_good),	  cmocka_unit_test(gso_type_lies),
-		cmocka_unit_test(gso_cut),	  cmocka_unit_test(gso_fields),
-		cmocka_unit_test(gso_small),	  cmocka_unit_test(gso_huge),
-		cmocka_unit_test(gso_full_csum),  cmocka_unit_test(csum_fields),
-		cmocka_unit_test(reading),	  cmocka_unit_test(odd_bodies),
-		cmocka_unit_test(reader_goes_on),
+		cmocka_unit_test(test_pull),	  cmocka_unit_test(find_ipv4),
+		cmocka_unit_test(find_fragments), cmocka_unit_test(find_tags),
+		cmocka_unit_test(find_ipv6),	  cmocka_unit_test(gso_good),
+		cmocka_unit_test(gso_type_lies),  cmocka_unit_test(gso_cut),
+		cmocka_unit_test(gso_fields),	  cmocka_unit_test(gso_small),
+		cmocka_unit_test(gso_huge),	  cmocka_unit_test(gso_full_csum),
+		cmocka_unit_test(csum_fields),	  cmocka_unit_test(reading),
+		cmocka_unit_test(odd_bodies),	  cmocka_unit_test(reader_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
