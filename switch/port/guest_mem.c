@@ -80,15 +80,18 @@ void guest_guard_tell(void)
 
 static void on_sigbus(int signo, siginfo_t *info, void *context)
 {
-	struct guard *g = guard_of((uintptr_t)info->si_addr);
+	struct guard *g = info->si_code > 0 ? guard_of((uintptr_t)info->si_addr) : NULL;
 	int saved = errno;
 
 	(void)context;
-	/* Not a guest's memory, or no zero pages either: the access is repeated and ends us, as it should. */
+	/* Not a guest's memory, or no zero pages either: the access is repeated and ends us, as it should; so does a signal
+	 * that somebody sent. */
 	if (!g ||
 	    mmap((void *)atomic_load(&g->start), g->bytes, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
 		signal(signo, SIG_DFL);
+		if (info->si_code <= 0)
+			raise(signo);
 		return;
 	}
 	atomic_store(g->dead, true);

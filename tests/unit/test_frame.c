@@ -576,17 +576,17 @@ static void test_pull(void **state)
 	uint8_t head[64], first[100], second[3000], to[FRAME_HEADROOM + SNAP_MAX], all[3164];
 	struct iovec body[2] = {{first, sizeof(first)}, {second, sizeof(second)}};
 	struct frame f = {.snap = head, .snap_len = sizeof(head), .body = body, .body_cnt = 2};
-	uint8_t *snap = to + FRAME_HEADROOM;
+	uint8_t *long_head = to + FRAME_HEADROOM;
 
 	(void)state;
 	memset(head, 1, sizeof(head));
 	memset(first, 2, sizeof(first));
 	memset(second, 3, sizeof(second));
 	f.len = sizeof(head) + sizeof(first) + sizeof(second);
-	frame_pull(&f, snap, 64);
+	frame_pull(&f, long_head, 64);
 	assert_ptr_equal(f.snap, head);
-	frame_pull(&f, snap, 150);
-	assert_ptr_equal(f.snap, snap);
+	frame_pull(&f, long_head, 150);
+	assert_ptr_equal(f.snap, long_head);
 	assert_int_equal(f.snap_len, 150);
 	memset(first, 9, 86); /* too late: these bytes were read */
 	assert_int_equal(frame_copy(&f, 0, all, sizeof(all)), f.len);
@@ -594,15 +594,15 @@ static void test_pull(void **state)
 	assert_int_equal(all[64], 2);
 	assert_int_equal(all[163], 2);
 	assert_int_equal(all[164], 3);
-	frame_pull(&f, snap, UINT16_MAX);
+	frame_pull(&f, long_head, UINT16_MAX);
 	assert_int_equal(f.snap_len, SNAP_MAX);
 	assert_int_equal(f.body_cnt, 1);
 	assert_int_equal(f.body->iov_len, f.len - SNAP_MAX);
-	assert_int_equal(snap[SNAP_MAX - 1], 3);
+	assert_int_equal(long_head[SNAP_MAX - 1], 3);
 	f.len = 200;
 	f.snap_len = 190;
 	f.body->iov_len = 10;
-	frame_pull(&f, snap, SNAP_MAX);
+	frame_pull(&f, long_head, SNAP_MAX);
 	assert_int_equal(f.snap_len, 200);
 	assert_int_equal(f.body_cnt, 0);
 }
