@@ -38,6 +38,18 @@ int region_create(void)
 	return err;
 }
 
+/* Where each ring of a guest was is known nowhere else, if it is packed: that stays, and with it the slots. */
+static void keep_rings(struct state *new, const struct state *old)
+{
+	for (unsigned slot = 0; slot < SLOT_MAX; slot++) {
+		if (!*old->port_name[slot])
+			continue;
+		memcpy(new->port_name[slot], old->port_name[slot], PORT_NAME_SIZE);
+		memcpy(new->ring[slot], old->ring[slot], sizeof(new->ring[slot]));
+		new->is_answering[slot] = old->is_answering[slot];
+	}
+}
+
 void region_renew(int *region)
 {
 	int fd = region_create();
@@ -53,6 +65,7 @@ void region_renew(int *region)
 	if (old && new) {
 		memcpy(new->event, old->event, sizeof(new->event));
 		new->event_serial = old->event_serial;
+		keep_rings(new, old);
 	}
 	state_unmap(new);
 	state_unmap(old);

@@ -333,7 +333,6 @@ static int peek(const struct guest *g, struct vhost_msg *m, int *fds, unsigned *
 		return 0;
 	if (!vhost_msg_header(m, why))
 		return -EPROTO;
-	/* Exactly this message: descriptors of the next must not come along. */
 	iov.iov_len = VHOST_HEADER + m->size;
 	got = recvmsg(g->fd, &h, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (got < 0)
@@ -347,7 +346,14 @@ static int peek(const struct guest *g, struct vhost_msg *m, int *fds, unsigned *
 		snprintf(why, GUEST_WHY_SIZE, "more descriptors than a message may carry");
 		return -EPROTO;
 	}
-	return (size_t)got == VHOST_HEADER + m->size;
+	if ((size_t)got != VHOST_HEADER + m->size)
+		return 0;
+	/* A look goes on to the next message when this one ends, and brings copies of its descriptors (Linux,
+	 * unix_stream_read_generic()): those that are not for this one come again with their own. */
+	if (vhost_msg_fds(m) == 0)
+		while (*n > 0)
+			close(fds[--*n]);
+	return 1;
 }
 
 /* Nothing at all is there to be read. */
@@ -358,19 +364,53 @@ static bool has_none(const struct guest *g)
 	return recv(g->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
 }
 
-/* Takes a message that was looked at from the socket; its descriptors, without a buffer for them, are closed. */
-static int take(const struct guest *g, size_t bytes)
+/* The descriptors of a message that was taken are closed: it was looked at before.  How many there were. */
+static unsigned drop_fds(struct msghdr *h)
 {
-	char buffer[sizeof(struct vhost_msg)];
+	unsigned n = 0;
 
-	while (bytes > 0) {
-		ssize_t got = recv(g->fd, buffer, bytes, MSG_DONTWAIT);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		int fd;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = CMSG_LEN(0); at + sizeof(fd) <= c->cmsg_len;
+		     at += sizeof(fd), n++) {
+			memcpy(&fd, (const uint8_t *)c + at, sizeof(fd));
+			close(fd);
+		}
+	}
+	return n;
+}
+
+/* Takes a message that was looked at, with n_fds descriptors, from the socket.  -EPROTO: it had others than it says. */
+static int take(const struct guest *g, const struct vhost_msg *m, unsigned n_fds)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * VHOST_MSG_FDS)];
+		struct cmsghdr align;
+	} control;
+	size_t left = VHOST_HEADER + m->size;
+	char buffer[sizeof(struct vhost_msg)];
+	unsigned had = 0;
+
+	while (left > 0) {
+		struct iovec iov = {buffer, left};
+		struct msghdr h = {.msg_iov = &iov,
+				   .msg_iovlen = 1,
+				   .msg_control = control.bytes,
+				   .msg_controllen = sizeof(control)};
+		ssize_t got = recvmsg(g->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 		if (got <= 0)
 			return -EPIPE;
-		bytes -= (size_t)got;
+		had += drop_fds(&h);
+		if (h.msg_flags & MSG_CTRUNC)
+			return -EPROTO;
+		left -= (size_t)got;
 	}
-	return 0;
+	/* One that is removed may be named by its descriptor too. */
+	return had == n_fds || m->request == VHOST_USER_REM_MEM_REG ? 0 : -EPROTO;
 }
 
 static int answer(const struct guest *g, const struct vhost_answer *a)
@@ -417,7 +457,10 @@ static int serve(struct guest *g, const struct vhost_msg *m, int *fds, unsigned 
 	vhost_effect_done(&a->effect);
 	if (!err) {
 		__atomic_store_n(is_answering, a->has_reply, __ATOMIC_RELEASE);
-		err = take(g, VHOST_HEADER + m->size);
+		err = take(g, m, n_fds);
+		if (err == -EPROTO)
+			snprintf(a->why, sizeof(a->why), "%s: not the descriptors that it says",
+				 vhost_msg_word(m->request));
 	}
 	if (!err && a->has_reply)
 		err = answer(g, a);
@@ -456,8 +499,8 @@ static void on_message(void *arg, uint32_t events)
 	int fds[VHOST_MSG_FDS], rc = 1;
 	struct vhost_msg m;
 	unsigned n = 0, round = 0;
+	bool is_half;
 
-	(void)events;
 	for (; rc == 1 && round < ROUND; round++) {
 		rc = peek(g, &m, fds, &n, why);
 		if (rc == 1) {
@@ -474,12 +517,22 @@ static void on_message(void *arg, uint32_t events)
 		end(g, rc, why);
 		return;
 	}
-	loop_cancel(g->d->loop, g->half_timer);
-	g->half_timer = 0;
+	is_half = rc == 0 && !has_none(g);
+	if (is_half && (events & (EPOLLRDHUP | EPOLLHUP))) { /* the rest will not come */
+		end(g, -EPIPE, why);
+		return;
+	}
+	/* One timer for a message, however slowly its bytes come. */
+	if (round > 1 || !is_half) {
+		loop_cancel(g->d->loop, g->half_timer);
+		g->half_timer = 0;
+	}
+	if (is_half && g->half_timer <= 0)
+		g->half_timer = loop_after(g->d->loop, HALF_MS, on_half, g);
 	if (rc == 1 && g->again_timer <= 0)
 		g->again_timer = loop_after(g->d->loop, 0, on_again, g);
-	if (rc == 0 && !has_none(g))
-		g->half_timer = loop_after(g->d->loop, HALF_MS, on_half, g);
+	if (atomic_load(&device_of(g)->announce))
+		device_of(g)->is_moved = true; /* a worker has to look */
 	settle(g, vhost_is_ready(device_of(g)) ? "its guest is ready" : "its guest is not ready");
 }
 

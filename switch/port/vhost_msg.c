@@ -384,6 +384,21 @@ const char *vhost_msg_word(uint32_t request)
 	return row ? row->word : "?";
 }
 
+unsigned vhost_msg_fds(const struct vhost_msg *m)
+{
+	const struct row *row = row_of(m->request);
+	uint64_t word = 0;
+
+	if (!row || row->fds.max == 0 || m->size < sizeof(word))
+		return 0;
+	memcpy(&word, m->payload, sizeof(word));
+	if (row->touch == RING_FD)
+		return word & RING_NO_FD ? 0 : 1;
+	if (m->request == VHOST_USER_SET_MEM_TABLE)
+		return (uint32_t)word < VHOST_MSG_FDS ? (uint32_t)word : VHOST_MSG_FDS;
+	return row->fds.min;
+}
+
 static int check_ring(struct vhost_call *c, uint64_t ring)
 {
 	if (ring >= vhost_rings(c->vh))

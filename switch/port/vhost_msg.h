@@ -75,6 +75,8 @@ struct vhost_answer {
 
 /* Whether the rest of a message can be read: version, reply bit, a size that fits its request.  False with the reason. */
 bool vhost_msg_header(const struct vhost_msg *m, char why[static GUEST_WHY_SIZE]);
+/* How many descriptors a whole message comes with, by what it says; one that may have some and need not: 0. */
+unsigned vhost_msg_fds(const struct vhost_msg *m);
 
 /*
  * Carries out a whole message; checks its header too.  fds: n_fds of them, all taken or closed here (those in
