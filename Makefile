@@ -30,7 +30,7 @@ Q       := $(if $(V),,@)
 # Objects, in reading order.
 BASE   := addr csum drop fdb frame isa log loop nearest rate rcu ring stage units
 CORE   := conf conf_merge conf_yaml conf_schema conf_value conf_check conf_print
-SWITCH := forward trace filter guard_loop worker fabric state broker_client sandbox plan want device guest apply ctl ctl_client \
+SWITCH := forward forwarder trace filter guard_loop worker fabric state broker_client sandbox plan want device guest apply ctl ctl_client \
           ctl_conf show show_mac show_event watch story capture pcapng broker broker_check broker_tap \
           broker_taps broker_guests broker_file broker_spawn broker_wire switch
 PORT   := port scratch tap gso guest_mem vring vring_take vring_put vring_chain inflight vhost vhost_msg \
@@ -41,6 +41,7 @@ TOOLS  := say call client table confile merge net port mac see top watch apply p
           lab_state lab_conf lab_up lab_down lab complete
 
 # The packet path is compiled once more for AVX2, which isa.h chooses at start.
+WIDE_FLAGS := -mavx2 -mbmi -mbmi2 -mprfchw -DPATH_WIDE
 WIDE   := $(if $(filter x86_64,$(shell uname -m)),switch/forward switch/port/vring_take switch/port/vring_put)
 
 base_o   := $(BASE:%=switch/base/%.o)
@@ -65,7 +66,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/%_wide.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC    $< (wide)"
-	$(Q)$(CC) $(CFLAGS) $(FLAGS) -mavx2 -mbmi -mbmi2 -mprfchw -DPATH_WIDE -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) $(FLAGS) $(WIDE_FLAGS) -MMD -MP -c -o $@ $<
 
 # Everything but main() in two archives, so that a test links what it uses: the daemon with the doubles of
 # tests/lib, and the tools.

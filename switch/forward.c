@@ -24,11 +24,11 @@
 #include "switch/forward.h"
 
 #include <endian.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "switch/base/isa.h"
 #include "switch/base/stage.h"
+#include "switch/forward_internal.h"
 #include "switch/port/gso.h"
 
 #define INLINE	    static inline __attribute__((always_inline))
@@ -37,10 +37,7 @@
 static const fdb_key GROUP_BIT = 0x10000; /* of the address in a key, its lowest bit */
 
 enum {
-	LATE_MAX = 16384, /* copies of flooded frames that failed; more count as lost at once */
-	PROBE_ID = 18, /* offsets in a loop probe: Ethernet header, "vfab", fabric, slot, nonce */
-	PROBE_SLOT = 26,
-	PROBE_NONCE = 28,
+	LINE = 64,    /* bytes of a cache line */
 	ARP_TPA = 38, /* target protocol address of an ARP for Ethernet and IPv4, RFC 826 */
 	ARP_BYTES = 42,
 	IPV4_DST = 30,
@@ -50,38 +47,6 @@ enum {
 	ICMPV6_TYPE = 54, /* ND has no extension headers: RFC 4861 6.1, 7.1 */
 	ND_SOLICIT = 135,
 	ND_ADVERT = 136,
-};
-
-/* A local group address. */
-static const uint8_t probe_mac[6] = {0x03, 0x76, 0x66, 0x61, 0x62, 0x01};
-
-/* A copy that an output did not take, while others may have taken theirs. */
-struct late {
-	uint8_t frame;
-	uint8_t drop;
-	uint16_t slot;
-};
-
-/* What stage 1 finds out about a frame for stage 2. */
-struct lookup {
-	fdb_key src, dst;
-	const struct fdb_bucket *src_bucket, *dst_bucket;
-};
-
-/* What one call of forward() knows. */
-struct pass {
-	struct forwarder *w;
-	const struct fabric *fab;
-	const struct fabric_port *in;
-	uint16_t in_slot;
-	uint32_t now_s;
-	unsigned n_late;
-	unsigned n_odd; /* frames that are dropped, or local */
-	bool is_capped; /* the port is in a loop: little of what it sends passes, and nothing is learned */
-	bool has_limits; /* something of admit_limits() is to be looked at */
-	bool is_plain;	 /* neither that, nor anything else of most frames is worth a word */
-	struct lookup look[VEC_SIZE];
-	struct late late[LATE_MAX];
 };
 
 /*
@@ -120,7 +85,7 @@ static __attribute__((noinline)) enum drop admit_group(struct pass *p, struct fr
 
 	if (memcmp(f->snap, reserved, sizeof(reserved)) == 0 && f->snap[5] < 0x10)
 		return DROP_RESERVED;
-	if (memcmp(f->snap, probe_mac, sizeof(probe_mac)) != 0 || f->snap_len < ETH_MIN ||
+	if (memcmp(f->snap, loop_probe_mac, sizeof(loop_probe_mac)) != 0 || f->snap_len < ETH_MIN ||
 	    frame_etype(f) != ETYPE_LOOP_PROBE ||
 	    memcmp(f->snap + PROBE_ID, &p->fab->loop_id, sizeof(p->fab->loop_id)) != 0)
 		return DROP_NONE; /* another fabric's goes its way */
@@ -651,6 +616,13 @@ static __attribute__((noinline)) unsigned account_odd(struct pass *p)
 	return forwarded;
 }
 
+/* Step k of 2 * VEC_SIZE: asks for one of the two first lines of one frame of the next vector, so that they come evenly. */
+INLINE void call_ahead(const struct vec *v, unsigned k)
+{
+	if (k / 2 < v->n_ahead)
+		__builtin_prefetch(v->ahead[k / 2] + (k & 1) * LINE);
+}
+
 INLINE void forward_vec(struct pass *p, struct recorder *rec)
 {
 	struct forwarder *w = p->w;
@@ -665,6 +637,7 @@ INLINE void forward_vec(struct pass *p, struct recorder *rec)
 		struct frame *f = &v->f[i];
 
 		bytes += f->len;
+		call_ahead(v, i);
 		if (is_plain && admit_plain(&plain, f, &p->look[i]))
 			continue;
 		f->drop = (uint8_t)admit(p, i, rec);
@@ -674,6 +647,7 @@ INLINE void forward_vec(struct pass *p, struct recorder *rec)
 	for (unsigned i = 0; i < n; i++) {
 		struct frame *f = &v->f[i];
 
+		call_ahead(v, n + i);
 		if (unlikely(odd) && (f->drop || f->out == OUT_LOCAL))
 			continue;
 		if (is_plain && choose_plain(&plain, p, i))
@@ -724,73 +698,3 @@ void PATH(forward)(struct forwarder *w, const struct fabric *fab, uint16_t in)
 	forward_vec(p, rec);
 	recorder_end(rec, &w->vec);
 }
-
-#ifndef PATH_WIDE
-void forward_loop_probe(uint8_t frame[static ETH_MIN], uint64_t id, uint16_t slot, uint64_t nonce)
-{
-	struct mac own = fabric_gateway_mac(0);
-
-	memset(frame, 0, ETH_MIN);
-	memcpy(frame, probe_mac, 6);
-	memcpy(frame + 6, own.b, 6);
-	frame[12] = ETYPE_LOOP_PROBE >> 8;
-	frame[13] = ETYPE_LOOP_PROBE & 0xff;
-	memcpy(frame + ETH_HEADER, "vfab", 4);
-	memcpy(frame + PROBE_ID, &id, sizeof(id));
-	frame[PROBE_SLOT] = (uint8_t)(slot >> 8);
-	frame[PROBE_SLOT + 1] = (uint8_t)slot;
-	memcpy(frame + PROBE_NONCE, &nonce, sizeof(nonce));
-}
-
-struct forwarder *forwarder_create(unsigned worker)
-{
-	struct forwarder *w = NULL;
-
-	if (posix_memalign((void **)&w, 64, sizeof(*w)) != 0)
-		return NULL;
-	memset(w, 0, sizeof(*w));
-	w->worker = worker;
-	w->scratch = calloc(1, sizeof(*w->scratch));
-	w->out = calloc(SLOT_MAX, sizeof(*w->out));
-	w->pass = calloc(1, sizeof(*w->pass));
-	w->recorder = recorder_create(worker);
-	if (!w->scratch || scratch_init(w->scratch) < 0) {
-		free(w->scratch);
-		w->scratch = NULL;
-	}
-	if (w->scratch)
-		w->scratch->calls_guests = true;
-	if (!w->scratch || !w->out || !w->pass || !w->recorder) {
-		forwarder_destroy(w);
-		return NULL;
-	}
-	return w;
-}
-
-void forwarder_destroy(struct forwarder *w)
-{
-	if (!w)
-		return;
-	if (w->scratch)
-		scratch_fini(w->scratch);
-	free(w->scratch);
-	free(w->out);
-	free(w->pass);
-	recorder_destroy(w->recorder);
-	free(w);
-}
-
-#ifdef __x86_64__
-void forward_wide(struct forwarder *w, const struct fabric *fab, uint16_t in);
-#else
-#define forward_wide forward_base
-#endif
-
-void forward(struct forwarder *w, const struct fabric *fab, uint16_t in)
-{
-	if (isa_wide)
-		forward_wide(w, fab, in);
-	else
-		forward_base(w, fab, in);
-}
-#endif

@@ -41,6 +41,10 @@ struct forwarder {
 	struct vec vec; /* what rx fills */
 };
 
+/* A loop probe: Ethernet header, "vfab", then at these offsets fabric, slot and nonce. */
+enum { PROBE_ID = 18, PROBE_SLOT = 26, PROBE_NONCE = 28 };
+extern const uint8_t loop_probe_mac[6];
+
 struct forwarder *forwarder_create(unsigned worker); /* NULL without memory */
 void forwarder_destroy(struct forwarder *w);
 

@@ -124,6 +124,7 @@ static bool poll_queue(struct worker *w, struct hot *h)
 	struct port *p = w->fab->port[h->slot].port;
 	struct forwarder *fwd = w->fwd;
 
+	fwd->vec.n_ahead = 0;
 	if (p->ops->rx(p, h->queue, fwd->scratch, &fwd->vec, VEC_SIZE) > 0) {
 		forward(fwd, w->fab, h->slot);
 		if (p->ops->rx_done)

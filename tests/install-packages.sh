@@ -41,6 +41,8 @@ check      podman                attach to a Podman container
 check      openvswitch-switch    the oracle beside which VLAN switching is judged
 check      mandoc                judges man pages
 check      valgrind              instructions a frame
+check      dpdk-dev              dpdk-testpmd, a guest that polls
+check      qemu-system-x86       a guest with a kernel
 demo       iproute2              namespaces
 demo       iputils-ping          pings
 demo       busybox-static        web server and client
@@ -53,6 +55,8 @@ bench      util-linux            nsenter
 bench      openvswitch-switch    a peer
 bench      vde2                  a peer
 bench      valgrind              instructions a frame
+bench      dpdk-dev              dpdk-testpmd, a peer
+bench      openvswitch-switch-dpdk  a peer
 '
 
 if [ $# = 0 ]; then

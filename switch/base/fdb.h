@@ -44,8 +44,7 @@ struct fdb_bucket {
 	_Atomic uint64_t value[FDB_WAYS];
 };
 
-/* What lies in the state region. */
-struct fdb_table {
+struct fdb_table { /* in the state region */
 	uint64_t seed[2];
 	uint64_t reserved[6];
 	struct fdb_bucket bucket[FDB_BUCKETS];
@@ -90,10 +89,8 @@ static inline fdb_key fdb_key_of(const uint8_t mac[6], uint16_t vid)
 #define FDB_FLAGS_SHIFT 32
 #define FDB_GENERATION	(0xffULL << 40)
 
-/*
- * Multiply and fold: each of the two factors hides the key behind 64 random bits, so that without them nobody
- * can choose keys that fall together.  Both bucket choices come from the one result.
- */
+/* Multiply and fold: each of the two factors hides the key behind 64 random bits, so that without them nobody can choose keys
+ * that fall together.  Both bucket choices come from the one result. */
 static inline uint64_t fdb_hash(const struct fdb_table *t, fdb_key key)
 {
 	unsigned __int128 m = (unsigned __int128)(key ^ t->seed[0]) * (key ^ t->seed[1]);
@@ -106,19 +103,12 @@ static inline uint32_t fdb_first(uint64_t hash)
 	return (uint32_t)hash & (FDB_BUCKETS - 1);
 }
 
-/* Never the first one. */
-static inline uint32_t fdb_second(uint64_t hash)
-{
-	return fdb_first(hash) ^ (((uint32_t)(hash >> 32) & (FDB_BUCKETS - 1)) | 1);
-}
-
 static inline bool fdb_has(const struct fdb_bucket *b, unsigned way, fdb_key key)
 {
 	return atomic_load_explicit(&b->key[way], memory_order_acquire) == key;
 }
 
-/* The way that holds the key, which is not 0, without a branch to mispredict; any when none does.  A hint: who uses it looks
- * at the key again. */
+/* The way that holds the key, which is not 0, without a branch to mispredict; any when none does: who uses it looks again. */
 static inline unsigned fdb_way(const struct fdb_bucket *b, fdb_key key)
 {
 	_Static_assert(FDB_WAYS == 4, "written out for four");
@@ -144,8 +134,8 @@ static inline bool fdb_read(const struct fdb_bucket *b, fdb_key key, uint64_t *v
 	return is_there && !((again ^ first) & FDB_GENERATION);
 }
 
-/* Life.  fresh: the table is cleared and takes seed[], which is random; else it keeps its own, is checked entry by
- * entry (key, flags, slot, bucket, no second one) and what is out of place is dropped.  NULL without memory. */
+/* fresh: the table is cleared and takes seed[], which is random; else it keeps its own, and every entry is checked (key, flags,
+ * slot, bucket, no second one) and dropped if out of place.  NULL without memory. */
 struct fdb *fdb_create(struct fdb_table *table, bool fresh, const uint64_t seed[2]);
 void fdb_destroy(struct fdb *fdb); /* the table stays */
 
@@ -155,9 +145,9 @@ static inline const struct fdb_bucket *fdb_bucket_of(const struct fdb *fdb, fdb_
 	return &fdb->table->bucket[fdb_first(fdb_hash(fdb->table, key))];
 }
 
-/* Lookup: slot of the port that has the key, or OUT_FLOOD; flags may be NULL. */
 uint16_t fdb_lookup_second(const struct fdb *fdb, fdb_key key, uint16_t *flags);
 
+/* Slot of the port that has the key, or OUT_FLOOD; flags may be NULL. */
 static inline uint16_t fdb_lookup_in(const struct fdb *fdb, const struct fdb_bucket *b, fdb_key key,
 				     uint16_t *flags)
 {
@@ -168,11 +158,6 @@ static inline uint16_t fdb_lookup_in(const struct fdb *fdb, const struct fdb_buc
 	if (flags)
 		*flags = (uint8_t)(value >> FDB_FLAGS_SHIFT);
 	return (uint16_t)(value >> FDB_SLOT_SHIFT);
-}
-
-static inline uint16_t fdb_lookup(const struct fdb *fdb, fdb_key key, uint16_t *flags)
-{
-	return fdb_lookup_in(fdb, fdb_bucket_of(fdb, key), key, flags);
 }
 
 /* The entry lies in that bucket, just as learning would write it. */
@@ -197,11 +182,9 @@ static inline enum fdb_learned fdb_learn_in(struct fdb *fdb, const struct fdb_bu
 	return fdb_learn_slow(fdb, key, slot, now_s);
 }
 
-static inline enum fdb_learned fdb_learn(struct fdb *fdb, fdb_key key, uint16_t slot,
-					 uint32_t now_s)
-{
-	return fdb_learn_in(fdb, fdb_bucket_of(fdb, key), key, slot, now_s);
-}
+/* For those who have no bucket yet. */
+enum fdb_learned fdb_learn(struct fdb *fdb, fdb_key key, uint16_t slot, uint32_t now_s);
+uint16_t fdb_lookup(const struct fdb *fdb, fdb_key key, uint16_t *flags);
 
 /* Control; never called with the lock held.  Each takes the lock for one entry at a time. */
 int fdb_add_static(struct fdb *fdb, fdb_key key, uint16_t slot, uint16_t flags); /* 0, -ENOSPC */

@@ -87,9 +87,13 @@ _Static_assert(sizeof(struct frame) == 64, "a frame context is one cache line");
 
 enum { OUT_FLOOD = 0xffff, OUT_LOCAL = 0xfffe, OUT_NONE = 0xfffd, SLOT_MAX = 4096 };
 
-/* A vector: frames of one port queue. */
+/*
+ * A vector: frames of one port queue.  ahead: where n_ahead frames of the next one begin, if the port knows; the path asks for
+ * their lines while it is busy with this one.
+ */
 struct vec {
-	unsigned n;
+	unsigned n, n_ahead;
+	uint8_t *const *ahead;
 	struct frame f[VEC_SIZE];
 } __attribute__((aligned(64)));
 

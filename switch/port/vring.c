@@ -237,6 +237,7 @@ void vring_start(struct vring *r, uint16_t base, bool known)
 
 	r->hint = 0;
 	r->n_held = 0;
+	r->window[0].n = r->window[1].n = 0;
 	atomic_flag_clear(&r->lock);
 	if (known && (used & PLACE_KNOWN))
 		resume(r, used);

@@ -28,6 +28,17 @@
 
 struct inflight_head;
 
+/* Chains that were fetched. */
+struct window {
+	unsigned n;
+	uint8_t *at[VEC_SIZE];	  /* of the only descriptor; NULL: gathered into iovecs, or bad */
+	uint32_t bytes[VEC_SIZE]; /* of the whole chain */
+	uint16_t id[VEC_SIZE];	  /* split: head.  packed: buffer id */
+	uint16_t span[VEC_SIZE];  /* packed: slots it takes */
+	uint16_t iov[VEC_SIZE];	  /* the first of its iovecs in the scratch */
+	uint16_t iovs[VEC_SIZE];  /* how many; 0 and no at: the chain is bad */
+};
+
 enum { VRING_SIZE_MAX = 32768, VRING_CHAIN_MAX = 1024 };
 
 /* Why a ring broke whose guest is to be disconnected: a call did not return. */
@@ -78,6 +89,9 @@ struct vring {
 	uint16_t taken;	    /* split: next index to take.  packed: next slot */
 	uint16_t used;	    /* likewise, to be marked used */
 	unsigned hint;	    /* span of guest_mem */
+	/* Transmit: the window in hand, and one that was fetched ahead; `turn` is the next. */
+	struct window window[2];
+	unsigned turn;
 	/* Chains of the vector in hand. */
 	unsigned n_held;
 	uint16_t held_id[VEC_SIZE];   /* split: head.  packed: buffer id */

@@ -8,12 +8,18 @@
 
 #include "switch/port/vring_window.h"
 
-/*
- * A plain descriptor becomes a pointer.  span: the guest's memory that had the last one, in registers.
- */
+/* What is done with the chains of a window. */
+enum fetch {
+	FETCH_TAKE,  /* transmit, now: buffers are asked for at once */
+	FETCH_AHEAD, /* transmit, later: plain ones only; somebody else asks for their buffers in time */
+	FETCH_PUT,   /* receive: vring_put.c asks for them */
+};
+
+/* A plain descriptor becomes a pointer.  span: the guest's memory that had the last one, in registers. */
 INLINE bool look_up(struct vring *r, struct guest_span *span, struct window *w, unsigned i,
-		    const struct desc *d, uint16_t want)
+		    const struct desc *d, enum fetch how)
 {
+	uint16_t want = how == FETCH_PUT ? DESC_WRITE : 0;
 	uint64_t off = d->addr - span->gpa;
 	uint8_t *at;
 
@@ -29,8 +35,10 @@ INLINE bool look_up(struct vring *r, struct guest_span *span, struct window *w, 
 	}
 	at = span->host + off;
 	w->at[i] = at;
-	__builtin_prefetch(at, 0);
-	__builtin_prefetch(at + LINE, 0);
+	if (how == FETCH_TAKE) {
+		__builtin_prefetch(at);
+		__builtin_prefetch(at + LINE);
+	}
 	return true;
 }
 
@@ -41,7 +49,7 @@ INLINE bool has_room(const struct scratch *s)
 }
 
 INLINE void fetch_split(struct vring *r, struct scratch *s, struct window *w, unsigned max,
-			uint16_t want)
+			enum fetch how)
 {
 	const uint16_t *avail = (const uint16_t *)(const void *)r->driver;
 	struct guest_span span = r->mem->span[r->hint];
@@ -70,8 +78,8 @@ INLINE void fetch_split(struct vring *r, struct scratch *s, struct window *w, un
 	for (unsigned i = 0; i < n; i++) {
 		struct desc d = load_desc(slot_of(r, w->id[i]), false);
 
-		if (unlikely(!look_up(r, &span, w, i, &d, want))) {
-			if (!has_room(s)) {
+		if (unlikely(!look_up(r, &span, w, i, &d, how))) {
+			if (how == FETCH_AHEAD || !has_room(s)) {
 				n = i;
 				break;
 			}
@@ -82,7 +90,7 @@ INLINE void fetch_split(struct vring *r, struct scratch *s, struct window *w, un
 }
 
 INLINE void fetch_packed(struct vring *r, struct scratch *s, struct window *w, unsigned max,
-			 uint16_t want)
+			 enum fetch how)
 {
 	struct guest_span span = r->mem->span[r->hint];
 	unsigned slot = r->taken, n = 0;
@@ -90,16 +98,15 @@ INLINE void fetch_packed(struct vring *r, struct scratch *s, struct window *w, u
 
 	for (; n < max; n++) {
 		const uint8_t *at = slot_of(r, slot);
-		struct desc d;
+		struct desc d = load_desc(at, true);
 
-		if (!is_available(load16_acquire(at + 14), wrap))
+		if (!is_available(d.flags, wrap))
 			break;
-		d = load_desc(at, true);
-		__builtin_prefetch(at + 4 * LINE);
+		__builtin_prefetch(at + 8 * LINE);
 		w->id[n] = d.id;
 		w->span[n] = 1;
-		if (unlikely(!look_up(r, &span, w, n, &d, want))) {
-			if (!has_room(s))
+		if (unlikely(!look_up(r, &span, w, n, &d, how))) {
+			if (how == FETCH_AHEAD || !has_room(s))
 				break;
 			if (!gather_packed(r, s, w, n, slot, d)) {
 				ring_break(r, "a chain of descriptors without end");
@@ -116,13 +123,13 @@ INLINE void fetch_packed(struct vring *r, struct scratch *s, struct window *w, u
 	w->n = n;
 }
 
-INLINE void fetch(struct vring *r, struct scratch *s, struct window *w, unsigned max, uint16_t want,
+INLINE void fetch(struct vring *r, struct scratch *s, struct window *w, unsigned max, enum fetch how,
 		  bool packed)
 {
 	if (packed)
-		fetch_packed(r, s, w, max, want);
+		fetch_packed(r, s, w, max, how);
 	else
-		fetch_split(r, s, w, max, want);
+		fetch_split(r, s, w, max, how);
 }
 
 #endif

@@ -14,7 +14,10 @@
 #include "switch/port/vring_copy.h"
 #include "switch/port/vring_fetch.h"
 
-enum { MAC_PAIR = 12 };
+enum {
+	MAC_PAIR = 12,
+	TOUCH_AHEAD = 16, /* buffers asked for before they are written */
+};
 
 /* One call of vring_put(). */
 struct put {
@@ -37,7 +40,7 @@ INLINE void refill(struct put *p, unsigned max, bool packed)
 	p->s->iovs = p->first_iovs;
 	p->k = 0;
 	p->asked = max;
-	fetch(p->r, p->s, &p->w, max, DESC_WRITE, packed);
+	fetch(p->r, p->s, &p->w, max, FETCH_PUT, packed);
 	p->is_dry = p->w.n < max;
 }
 
@@ -305,6 +308,22 @@ static __attribute__((noinline)) bool put_odd(struct put *p, struct tx_frame *t,
 	return t->drop || t->frames != 1;
 }
 
+/*
+ * Asks for the lines that a short frame will be written to, and for that of the header, which is compared first and seldom
+ * written: it may stay shared with the guest.
+ */
+INLINE void touch_room(const struct window *w, unsigned k)
+{
+	const uint8_t *at;
+
+	if (k >= w->n || !w->at[k])
+		return;
+	at = w->at[k];
+	__builtin_prefetch(at);
+	__builtin_prefetch(at + HEADER_MAX, 1);
+	__builtin_prefetch(at + HEADER_MAX + LINE - 1, 1);
+}
+
 /* Frames that fit the next buffer, each, until one does not; how many. */
 INLINE unsigned put_run(struct put *p, const struct tx_frame *t, unsigned n, bool packed)
 {
@@ -312,6 +331,8 @@ INLINE unsigned put_run(struct put *p, const struct tx_frame *t, unsigned n, boo
 	unsigned header = p->r->header, can = p->r->can, k = p->k, i = 0;
 	struct batch b = p->b;
 
+	for (unsigned first = k; first < k + TOUCH_AHEAD; first++)
+		touch_room(w, first);
 	for (; i < n && k < w->n; i++, k++) {
 		const struct frame *f = t[i].f;
 		uint32_t need = header + f->len + (t[i].tag.tpid ? TAG_BYTES : 0);
@@ -320,6 +341,7 @@ INLINE unsigned put_run(struct put *p, const struct tx_frame *t, unsigned n, boo
 		__builtin_memcpy(&offloads, &f->off, sizeof(offloads)); /* flags and gso_type */
 		if (unlikely(!w->at[k] || w->bytes[k] < need || (offloads && !gso_passes(f, can))))
 			break;
+		touch_room(w, k + TOUCH_AHEAD);
 		if (i + 2 < n && t[i + 2].f->len > 4 * LINE)
 			prefetch_long(w, k + 2, t[i + 2].f);
 		put_plain(&t[i], f, w->at[k], header);

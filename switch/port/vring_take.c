@@ -197,40 +197,67 @@ INLINE void hold(struct vring *r, const struct window *w, bool packed)
 	r->n_held = w->n;
 }
 
+/* The chains to take now: those that were fetched ahead, or what there is. */
+INLINE struct window *next_window(struct vring *r, struct scratch *s, unsigned max, bool packed)
+{
+	struct window *w = &r->window[r->turn & 1];
+
+	if (w->n == 0 || unlikely(w->n > max))
+		fetch(r, s, w, max, FETCH_TAKE, packed);
+	return w;
+}
+
+/*
+ * A full window is a sign of more.  The next is fetched now, and while this one is decided on its frames travel here: what
+ * another processor wrote last comes slowly, and only so many lines at once.
+ */
+INLINE void fetch_ahead(struct vring *r, struct vec *v, unsigned max, bool packed)
+{
+	struct window *w = &r->window[++r->turn & 1];
+
+	w->n = 0;
+	if (v->n == max)
+		fetch(r, NULL, w, max, FETCH_AHEAD, packed);
+	v->n_ahead = w->n;
+	v->ahead = w->at;
+}
+
 INLINE unsigned take(struct vring *r, struct scratch *s, struct vec *v, unsigned max, bool packed)
 {
-	struct window w;
 	bool discards = atomic_load_explicit(&r->mode, memory_order_relaxed) == RING_DISCARD;
 	uint8_t *snap = s->head + FRAME_HEADROOM;
+	struct window *w;
 
-	s->iovs = 0;
 	STAGE(IDLE);
-	fetch(r, s, &w, max, 0, packed);
-	STAGE(FETCH);
-	v->n = w.n;
-	if (w.n == 0)
+	s->iovs = 0;
+	w = next_window(r, s, max, packed);
+	v->n = w->n;
+	if (w->n == 0)
 		return 0;
-	for (unsigned i = 0; i < w.n; i++, snap += HEAD_STRIDE) {
+	STAGE(FETCH);
+	for (unsigned i = 0; i < v->n; i++, snap += HEAD_STRIDE) {
 		struct frame *f = &v->f[i];
 
 		f->snap = snap;
 		if (unlikely(discards))
 			set_bad(f, 0, DROP_PORT_DOWN);
-		else if (unlikely(!w.at[i]))
-			take_chain(r, s, &w, i, f);
+		else if (unlikely(!w->at[i]))
+			take_chain(r, s, w, i, f);
 		else
-			take_plain(r, s, w.at[i], w.bytes[i], f, i);
+			take_plain(r, s, w->at[i], w->bytes[i], f, i);
 	}
-	hold(r, &w, packed);
-	move_on(r, &w, packed);
+	STAGE(TAKE);
+	hold(r, w, packed);
+	move_on(r, w, packed);
 	/* From here on nobody sends them twice. */
 	atomic_store_explicit(&r->place->taken,
 			      packed ? with_wrap(r->taken, r->taken_wrap) : r->taken,
 			      memory_order_release);
 	if (unlikely(!r->is_quiet))
 		vring_hush(r);
-	STAGE(TAKE);
-	return w.n;
+	fetch_ahead(r, v, max, packed);
+	STAGE(FETCH);
+	return v->n;
 }
 
 /*

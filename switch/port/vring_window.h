@@ -25,17 +25,6 @@ struct desc {
 	uint16_t id; /* split: next.  packed: of the buffer */
 };
 
-/* Chains that were fetched. */
-struct window {
-	unsigned n;
-	uint8_t *at[VEC_SIZE];	    /* of the only descriptor; NULL: gathered into iovecs, or bad */
-	uint32_t bytes[VEC_SIZE];   /* of the whole chain */
-	uint16_t id[VEC_SIZE];	    /* split: head.  packed: buffer id */
-	uint16_t span[VEC_SIZE];    /* packed: slots it takes */
-	uint16_t iov[VEC_SIZE];	    /* the first of its iovecs in the scratch */
-	uint16_t iovs[VEC_SIZE];    /* how many; 0 and no at: the chain is bad */
-};
-
 /* Stops the ring: what the guest wrote makes no sense.  why: a constant. */
 void ring_break(struct vring *r, const char *why);
 
@@ -70,11 +59,12 @@ INLINE void store64(void *p, uint64_t v)
 	__atomic_store_n((uint64_t *)p, htole64(v), __ATOMIC_RELAXED);
 }
 
-/* Descriptors of both formats are 16 bytes: address, length, and two halves that trade places. */
+/* Descriptors of both formats are 16 bytes: address, length, and two halves that trade places.  Packed: the flags, which make
+ * the rest valid, come with the first load. */
 INLINE struct desc load_desc(const uint8_t *p, bool packed)
 {
+	uint64_t high = le64toh(__atomic_load_n((const uint64_t *)p + 1, __ATOMIC_ACQUIRE));
 	uint64_t low = le64toh(__atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED));
-	uint64_t high = le64toh(__atomic_load_n((const uint64_t *)p + 1, __ATOMIC_RELAXED));
 	uint16_t third = (uint16_t)(high >> 32), last = (uint16_t)(high >> 48);
 
 	return (struct desc){.addr = low,

@@ -17,6 +17,7 @@ import time
 
 from peers import ADDRESS_B, BUILD, ROOT, Bridge, Fabric, OpenVswitch, OpenVswitchTso, Vde, Vfab
 from places import Failed, Run, call, cpu_ns, inside, memory_kb, quiet
+from vhost import bench_vhost
 
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
 UDP_PORT = 7000
@@ -188,7 +189,7 @@ def bench_forward():
 
 
 BENCHES = {"tcp": bench_tcp, "udp": bench_udp, "rtt": bench_rtt, "idle": bench_idle, "memory": bench_memory,
-           "start": bench_start, "forward": bench_forward}
+           "start": bench_start, "forward": bench_forward, "vhost": lambda: bench_vhost(show)}
 
 
 def show_machine():

@@ -41,8 +41,10 @@ build_bare()
 
 	mkdir -p "$dir"
 	sh -c "$(variable '$(CC) $(CFLAGS) $(FLAGS)') -DNO_RECORDER -c -o $dir/forward.o switch/forward.c"
+	sh -c "$(variable '$(CC) $(CFLAGS) $(FLAGS) $(WIDE_FLAGS)') -DNO_RECORDER -c -o $dir/forward_wide.o \
+		switch/forward.c"
 	sh -c "$(variable '$(CC) $(CFLAGS) $(LINK) $(LDFLAGS)') -o $dir/bench_forward \
-		$BUILD/tests/bench/bench_forward.o $dir/forward.o $BUILD/libvfab.a $(variable '$(LIBS)')"
+		$BUILD/tests/bench/bench_forward.o $dir/forward.o $dir/forward_wide.o $BUILD/libvfab.a $(variable '$(LIBS)')"
 	echo "$dir/bench_forward"
 }
 

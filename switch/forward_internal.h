@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* forward_internal: what one call of forward() keeps; forward.c's own, and forwarder.c gives it memory. */
+#ifndef VFAB_SWITCH_FORWARD_INTERNAL_H
+#define VFAB_SWITCH_FORWARD_INTERNAL_H
+
+#include "switch/forward.h"
+
+enum { LATE_MAX = 16384 }; /* copies of flooded frames that failed; more count as lost at once */
+
+/* A copy that an output did not take, while others may have taken theirs. */
+struct late {
+	uint8_t frame;
+	uint8_t drop;
+	uint16_t slot;
+};
+
+/* What stage 1 finds out about a frame for stage 2. */
+struct lookup {
+	fdb_key src, dst;
+	const struct fdb_bucket *src_bucket, *dst_bucket;
+};
+
+/* What one call of forward() knows. */
+struct pass {
+	struct forwarder *w;
+	const struct fabric *fab;
+	const struct fabric_port *in;
+	uint16_t in_slot;
+	uint32_t now_s;
+	unsigned n_late;
+	unsigned n_odd; /* frames that are dropped, or local */
+	bool is_capped; /* the port is in a loop: little of what it sends passes, and nothing is learned */
+	bool has_limits; /* something of admit_limits() is to be looked at */
+	bool is_plain;	 /* neither that, nor anything else of most frames is worth a word */
+	struct lookup look[VEC_SIZE];
+	struct late late[LATE_MAX];
+};
+
+#endif
