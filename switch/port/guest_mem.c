@@ -26,6 +26,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -78,6 +79,15 @@ void guest_guard_tell(void)
 		errno = saved;
 }
 
+/* The bare system call: what a library adds to it is not made for a signal handler.  0 or less. */
+static long map_zeros(uintptr_t start, size_t bytes)
+{
+	long at = syscall(SYS_mmap, start, bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0L);
+
+	return at == -1 ? -1 : 0;
+}
+
 static void on_sigbus(int signo, siginfo_t *info, void *context)
 {
 	struct guard *g = info->si_code > 0 ? guard_of((uintptr_t)info->si_addr) : NULL;
@@ -86,9 +96,7 @@ static void on_sigbus(int signo, siginfo_t *info, void *context)
 	(void)context;
 	/* Not a guest's memory, or no zero pages either: the access is repeated and ends us, as it should; so does a signal
 	 * that somebody sent. */
-	if (!g ||
-	    mmap((void *)atomic_load(&g->start), g->bytes, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
+	if (!g || map_zeros(atomic_load(&g->start), g->bytes) < 0) {
 		signal(signo, SIG_DFL);
 		if (info->si_code <= 0)
 			raise(signo);

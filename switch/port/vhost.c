@@ -175,7 +175,7 @@ static bool vhost_arm(struct port *p, unsigned q)
 
 	if (!is_running(r))
 		return true;
-	if (!vh->now.ring[2 * q + 1].is_polled)
+	if (!atomic_load_explicit(&vh->is_polled[q], memory_order_relaxed))
 		return vring_arm(r);
 	timerfd_settime(atomic_load(&p->fd[q]), 0, &soon, NULL);
 	return true;
@@ -353,6 +353,8 @@ void vhost_set_kick(struct vhost *vh, unsigned ring, int fd)
 
 	if (fd < 0 && vh->now.ring[ring].is_polled && is_transmit(ring))
 		fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (is_transmit(ring))
+		atomic_store(&vh->is_polled[ring / 2], vh->now.ring[ring].is_polled);
 	vh->kick[ring] = fd;
 	vhost_show(vh);
 	drop_kick(vh, old);

@@ -121,6 +121,7 @@ struct vhost {
 	struct vring ring[VHOST_RINGS_MAX];
 	int kick[VHOST_RINGS_MAX], err[VHOST_RINGS_MAX]; /* -1: none */
 	_Atomic int call[VHOST_RINGS_MAX];
+	_Atomic bool is_polled[PORT_QUEUES_MAX]; /* its kick is a timer of ours */
 	struct vring_place *place; /* VHOST_RINGS_MAX, in the state region */
 	int inflight_fd;	   /* -1: none */
 	void *inflight;		   /* mapped; NULL: none */

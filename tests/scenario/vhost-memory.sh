@@ -17,6 +17,7 @@ $(tap c2 "network: office")
 $(tap c3 "network: lab")
   vm1: {vhost-user: $T/vm1.sock, network: lab}
   vm2: {vhost-user: $T/vm2.sock, network: lab}
+workers: {cpus: [${CPUS:-0}]}
 YAML
 wait_for 5 ports_up c1 c2 c3
 allow_log 'vm1'

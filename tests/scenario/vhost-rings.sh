@@ -19,6 +19,7 @@ $(tap c3 "network: lab")
   vm1: {vhost-user: $T/vm1.sock, network: lab}
   vm2: {vhost-user: $T/vm2.sock, network: lab}
   vm3: {vhost-user: $T/vm3.sock, network: lab, queues: 2}
+workers: {cpus: [${CPUS:-0}]}
 YAML
 wait_for 5 ports_up c1 c2 c3
 allow_log 'vm1'
