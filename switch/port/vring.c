@@ -131,7 +131,7 @@ static void return_lost_split(struct vring *r, uint16_t taken)
 		uint16_t head = load16(&avail[2 + ((r->used + i) & mask)]);
 
 		if (head < r->size)
-			batch_add(r, &b, head, 0, 1, false);
+			batch_add(r, &b, head, 0, 1, false, false);
 	}
 	batch_end(r, &b, false);
 	r->taken = r->used;
@@ -158,23 +158,51 @@ static void return_lost_packed(struct vring *r, uint16_t taken)
 {
 	struct batch b = batch_begin(r);
 	uint16_t span, id = 0;
+	unsigned n = 0;
 
-	while (with_wrap(b.next, b.wrap) != taken && b.n < r->size) {
+	while (with_wrap(b.next, b.wrap) != taken && n++ < r->size) {
 		span = span_at(r, b.next, b.wrap, &id);
 		if (span == 0)
 			break;
-		batch_add(r, &b, id, 0, span, true);
+		batch_room(r, &b, 1, true);
+		batch_add(r, &b, id, 0, span, false, true);
 	}
 	batch_end(r, &b, true);
 	r->taken = r->used;
 	r->taken_wrap = r->used_wrap;
 }
 
+/*
+ * Marks the chains from `first` up to `next`: those that are marked already are the last ones, the others are as the guest
+ * made them.  How much of a chain was filled is not known any more: its frame is lost, as one without a byte.
+ */
+static void finish_marking(struct vring *r, uint16_t first, uint16_t next)
+{
+	uint16_t at = first & (WRAP - 1), id;
+	bool wrap = first & WRAP;
+	unsigned n = 0;
+
+	while (at < r->size && with_wrap(at, wrap) != next && n < VEC_SIZE) {
+		struct desc head = load_desc(slot_of(r, at), true);
+		uint16_t span = span_at(r, at, wrap, &id);
+		bool is_plain = !r->is_transmit && span == 1 && !(head.flags & DESC_INDIRECT);
+
+		if (span == 0)
+			break;
+		note_mark(r, n++, at, wrap, id, is_plain ? head.len : 0);
+		at = (uint16_t)(at + span);
+		if (at >= r->size) {
+			at = (uint16_t)(at - r->size);
+			wrap = !wrap;
+		}
+	}
+	mark_used(r, n);
+}
+
 /* Goes on where a former process was: what it was about to mark used is marked. */
 static void resume(struct vring *r, uint64_t known)
 {
-	uint16_t next = (uint16_t)known, slot = (uint16_t)(known >> 16);
-	uint16_t flags = (uint16_t)(known >> 32) & (DESC_AVAIL | DESC_USED | DESC_WRITE);
+	uint16_t next = (uint16_t)known, first = (uint16_t)(known >> 16);
 	uint16_t taken = (uint16_t)atomic_load(&r->place->taken);
 
 	if (!r->is_packed) {
@@ -183,9 +211,8 @@ static void resume(struct vring *r, uint64_t known)
 		return_lost_split(r, r->is_transmit ? taken : next);
 		return;
 	}
-	if ((known & PLACE_PENDING) && slot < r->size &&
-	    is_available(load16(slot_of(r, slot) + 14), flags & DESC_AVAIL))
-		store16_release(slot_of(r, slot) + 14, flags);
+	if (known & PLACE_PENDING)
+		finish_marking(r, first, next);
 	r->used = (uint16_t)((next & (WRAP - 1)) % r->size);
 	r->used_wrap = next & WRAP;
 	return_lost_packed(r, r->is_transmit ? taken : next);

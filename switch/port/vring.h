@@ -53,8 +53,8 @@ enum vring_mode {
 
 /*
  * What is known of a ring after the process died; in the state region.  One store changes all of `used`.
- *   used   split: 1 << 48 | index.  packed: 1 << 48 | next slot, wrap in bit 15; and where something was about to be
- *          marked used, 1 << 49 | the flags << 32 | their slot << 16
+ *   used   split: 1 << 48 | index.  packed: 1 << 48 | next slot, wrap in bit 15; and where chains were about to be marked
+ *          used, 1 << 49 | slot of the first, wrap in bit 15 << 16
  *   taken  split: index.            packed: slot, wrap bit 15
  */
 struct vring_place {
@@ -96,6 +96,9 @@ struct vring {
 	unsigned n_held;
 	uint16_t held_id[VEC_SIZE];   /* split: head.  packed: buffer id */
 	uint16_t held_span[VEC_SIZE]; /* packed: descriptors of the ring */
+	/* Packed: descriptors that wait for being marked used: slot, wrap in bit 15; length, id and flags. */
+	uint16_t mark_slot[VEC_SIZE];
+	uint64_t mark_word[VEC_SIZE];
 };
 
 /*

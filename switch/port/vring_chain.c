@@ -49,6 +49,9 @@ static bool chain_add_table(struct chain *c, const struct desc *d, bool packed)
 	for (unsigned step = 0; step < n; step++) {
 		struct desc e = load_desc(table + (size_t)i * DESC_BYTES, packed);
 
+		/* DPDK up to 22.11 says WRITE of the header that it sends: what it may be read for is its own anyway. */
+		if (packed && c->want == 0)
+			e.flags &= (uint16_t)~DESC_WRITE;
 		if ((e.flags & DESC_INDIRECT) || !chain_add(c, &e))
 			return false;
 		if (packed)

@@ -93,7 +93,7 @@ INLINE void fetch_packed(struct vring *r, struct scratch *s, struct window *w, u
 			 enum fetch how)
 {
 	struct guest_span span = r->mem->span[r->hint];
-	unsigned slot = r->taken, n = 0;
+	unsigned slot = r->taken, n = 0, slots = 0;
 	bool wrap = r->taken_wrap;
 
 	for (; n < max; n++) {
@@ -113,6 +113,13 @@ INLINE void fetch_packed(struct vring *r, struct scratch *s, struct window *w, u
 				n = 0;
 				break;
 			}
+		}
+		/* Chains that overlap, with heads that become available under us. */
+		slots += w->span[n];
+		if (unlikely(slots > r->size)) {
+			ring_break(r, "more descriptors are available than the ring has");
+			n = 0;
+			break;
 		}
 		slot += w->span[n];
 		if (slot >= r->size) {

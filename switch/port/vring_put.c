@@ -47,7 +47,8 @@ INLINE void refill(struct put *p, unsigned max, bool packed)
 /* The next chain of the window has bytes of a frame. */
 INLINE void use(struct put *p, struct batch *b, unsigned k, uint32_t bytes, bool packed)
 {
-	batch_add(p->r, b, p->w.id[k], bytes, packed ? p->w.span[k] : 1, packed);
+	batch_add(p->r, b, p->w.id[k], bytes, packed ? p->w.span[k] : 1, p->w.at[k] != NULL,
+		  packed);
 }
 
 /* The header, where it is not what the guest's memory holds already: its line then stays as it is. */
@@ -71,10 +72,12 @@ INLINE void write_plain_header(uint8_t *at, unsigned bytes)
 }
 
 /* The header of a frame with offloads; a tag of ours moves what its offsets count. */
-static struct vnet_header header_of(const struct offload *off, struct tag tag)
+static struct vnet_header header_of(const struct offload *off, struct tag tag, unsigned can)
 {
 	struct vnet_header h = {.off = *off, .num_buffers = htole16(1)};
 
+	if (!(can & CAN_CSUM)) /* virtio 1.2, 5.1.6.4.1: without GUEST_CSUM no flags at all */
+		h.off.flags = 0;
 	if (tag.tpid) {
 		if (h.off.flags & OFFLOAD_NEEDS_CSUM)
 			h.off.csum_start += TAG_BYTES;
@@ -101,11 +104,12 @@ INLINE void prefetch_long(const struct window *w, unsigned k, const struct frame
 }
 
 /* The frame into one buffer that has room for it. */
-INLINE void put_plain(const struct tx_frame *t, const struct frame *f, uint8_t *at, unsigned header)
+INLINE void put_plain(const struct tx_frame *t, const struct frame *f, uint8_t *at, unsigned header,
+		      unsigned can)
 {
 
 	if (unlikely(f->off.flags | f->off.gso_type)) {
-		struct vnet_header h = header_of(&f->off, t->tag);
+		struct vnet_header h = header_of(&f->off, t->tag, can);
 
 		memcpy(at, &h, header);
 	} else {
@@ -222,7 +226,7 @@ static unsigned chains_for(struct put *p, uint32_t bytes, bool packed, enum drop
 /* A frame into several buffers, or into the pieces of one. */
 static enum drop put_pieces(struct put *p, const struct frame *f, struct tag tag, bool packed)
 {
-	struct vnet_header h = header_of(&f->off, tag);
+	struct vnet_header h = header_of(&f->off, tag, p->r->can);
 	uint32_t skip = tag.tpid ? MAC_PAIR : 0, extra = tag.tpid ? TAG_BYTES : 0;
 	uint32_t left = p->r->header + f->len + extra;
 	uint8_t head[HEADER_MAX + MAC_PAIR + TAG_BYTES];
@@ -233,6 +237,7 @@ static enum drop put_pieces(struct put *p, const struct frame *f, struct tag tag
 
 	if (n == 0)
 		return drop;
+	batch_room(p->r, &p->b, n, packed);
 	h.num_buffers = htole16((uint16_t)n);
 	memcpy(head, &h, p->r->header);
 	if (tag.tpid) {
@@ -344,7 +349,8 @@ INLINE unsigned put_run(struct put *p, const struct tx_frame *t, unsigned n, boo
 		touch_room(w, k + TOUCH_AHEAD);
 		if (i + 2 < n && t[i + 2].f->len > 4 * LINE)
 			prefetch_long(w, k + 2, t[i + 2].f);
-		put_plain(&t[i], f, w->at[k], header);
+		put_plain(&t[i], f, w->at[k], header, can);
+		batch_room(p->r, &b, 1, packed);
 		use(p, &b, k, need, packed);
 	}
 	p->k = k;

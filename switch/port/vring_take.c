@@ -275,12 +275,12 @@ INLINE bool give_back(struct vring *r, bool packed)
 
 		for (unsigned i = 0; packed && i < n; i++)
 			span = (uint16_t)(span + r->held_span[i]);
-		batch_add(r, &b, r->held_id[n - 1], 0, packed ? span : 1, packed);
+		batch_add(r, &b, r->held_id[n - 1], 0, packed ? span : 1, false, packed);
 		if (!packed)
 			b.next = (uint16_t)(r->used + n);
 	} else {
 		for (unsigned i = 0; i < n; i++)
-			batch_add(r, &b, r->held_id[i], 0, r->held_span[i], packed);
+			batch_add(r, &b, r->held_id[i], 0, r->held_span[i], false, packed);
 	}
 	return batch_end(r, &b, packed);
 }

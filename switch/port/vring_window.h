@@ -11,6 +11,7 @@
 
 #define INLINE	    static inline __attribute__((always_inline))
 #define unlikely(x) __builtin_expect(!!(x), 0)
+#define likely(x)   __builtin_expect(!!(x), 1)
 
 enum { DESC_BYTES = 16, DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4 };
 enum { DESC_AVAIL = 1 << 7, DESC_USED = 1 << 15 }; /* packed */
@@ -52,6 +53,16 @@ INLINE void store16(void *p, uint16_t v)
 INLINE void store16_release(void *p, uint16_t v)
 {
 	__atomic_store_n((uint16_t *)p, htole16(v), __ATOMIC_RELEASE);
+}
+
+INLINE void store32(void *p, uint32_t v)
+{
+	__atomic_store_n((uint32_t *)p, htole32(v), __ATOMIC_RELAXED);
+}
+
+INLINE void store64_release(void *p, uint64_t v)
+{
+	__atomic_store_n((uint64_t *)p, htole64(v), __ATOMIC_RELEASE);
 }
 
 INLINE void store64(void *p, uint64_t v)
