@@ -616,13 +616,6 @@ static __attribute__((noinline)) unsigned account_odd(struct pass *p)
 	return forwarded;
 }
 
-/* Step k of 2 * VEC_SIZE: asks for one of the two first lines of one frame of the next vector, so that they come evenly. */
-INLINE void call_ahead(const struct vec *v, unsigned k)
-{
-	if (k / 2 < v->n_ahead)
-		__builtin_prefetch(v->ahead[k / 2] + (k & 1) * LINE);
-}
-
 INLINE void forward_vec(struct pass *p, struct recorder *rec)
 {
 	struct forwarder *w = p->w;
@@ -637,7 +630,7 @@ INLINE void forward_vec(struct pass *p, struct recorder *rec)
 		struct frame *f = &v->f[i];
 
 		bytes += f->len;
-		call_ahead(v, i);
+		vec_call_ahead(v, n + i);
 		if (is_plain && admit_plain(&plain, f, &p->look[i]))
 			continue;
 		f->drop = (uint8_t)admit(p, i, rec);
@@ -647,7 +640,6 @@ INLINE void forward_vec(struct pass *p, struct recorder *rec)
 	for (unsigned i = 0; i < n; i++) {
 		struct frame *f = &v->f[i];
 
-		call_ahead(v, n + i);
 		if (unlikely(odd) && (f->drop || f->out == OUT_LOCAL))
 			continue;
 		if (is_plain && choose_plain(&plain, p, i))

@@ -15,6 +15,9 @@
 
 enum { HEAD_LONG = 512 }; /* bytes of a frame with offloads, whose headers must all be among them */
 
+/* flags and gso_type of a virtio-net header, in its first eight bytes. */
+#define HEADER_ASKS htole64(0xffff)
+
 /* A frame that is none: forward() counts it as that drop. */
 static void set_bad(struct frame *f, uint32_t len, enum drop why)
 {
@@ -131,43 +134,72 @@ static __attribute__((noinline)) void take_chain(struct vring *r, struct scratch
 	f->drop = DROP_NONE;
 }
 
-/* Frame i in one piece, `bytes` with its header. */
-INLINE void take_plain(struct vring *r, struct scratch *s, const uint8_t *at, uint32_t bytes,
-		       struct frame *f, unsigned i)
+/* Frame i in one piece that is more than it seems: too short, too long, or with offloads; `first` was read of its header. */
+static __attribute__((noinline)) void take_odd(const struct vring *r, struct scratch *s,
+					       const uint8_t *at, uint32_t len, uint64_t first,
+					       struct frame *f, unsigned i)
 {
-	uint32_t len = bytes - r->header, want = len < HEAD_BYTES ? len : HEAD_BYTES;
 	struct vnet_header h;
+	uint32_t want;
 
-	if (unlikely(bytes <= r->header || len > FRAME_MAX)) {
-		bool is_short = bytes <= r->header;
-
-		set_bad(f, is_short ? 0 : len, is_short ? DROP_BAD_DESCRIPTOR : DROP_TOO_BIG);
+	memcpy(&h, &first, sizeof(first));
+	memcpy((uint8_t *)&h + sizeof(first), at + sizeof(first), sizeof(h.off) - sizeof(first));
+	at += r->header;
+	if (len > FRAME_MAX) {
+		set_bad(f, len, DROP_TOO_BIG);
 		return;
 	}
-	__builtin_memcpy(&h, at, sizeof(h.off));
-	at += r->header;
 	f->off = (struct offload){0};
+	want = h.off.flags | h.off.gso_type ? take_offload(r, f, &h) : HEAD_BYTES;
+	if (want == 0) {
+		set_bad(f, len, DROP_BAD_OFFLOAD);
+		return;
+	}
+	want = len < want ? len : want;
+	set_head(s, f, i, want);
+	memcpy(f->snap, at, want);
 	f->len = len;
+	f->drop = DROP_NONE;
 	f->body = NULL;
 	f->body_cnt = 0;
-	f->drop = DROP_NONE;
-	if (unlikely(h.off.flags | h.off.gso_type)) {
-		want = take_offload(r, f, &h);
-		if (want == 0) {
-			set_bad(f, len, DROP_BAD_OFFLOAD);
-			return;
-		}
-		want = len < want ? len : want;
-	}
-	set_head(s, f, i, want);
-	copy_bytes(f->snap, at, want);
 	if (len > want) {
-		struct iovec *iov = &s->iov[s->iovs++];
-
-		*iov = (struct iovec){(void *)(uintptr_t)(at + want), len - want};
-		f->body = iov;
+		f->body = &s->iov[s->iovs++];
 		f->body_cnt = 1;
+		*f->body = (struct iovec){(void *)(uintptr_t)(at + want), len - want};
 	}
+}
+
+/* Frame i in one piece, `bytes` with its header. */
+INLINE void take_plain(const struct vring *r, struct scratch *s, const uint8_t *at, uint32_t bytes,
+		       struct frame *f, unsigned i)
+{
+	uint32_t header = r->header, len = bytes - header, want = HEAD_BYTES;
+	uint64_t first;
+
+	if (unlikely(bytes <= header)) {
+		set_bad(f, 0, DROP_BAD_DESCRIPTOR);
+		return;
+	}
+	__builtin_memcpy(&first, at, sizeof(first));
+	if (unlikely((first & HEADER_ASKS) || len > FRAME_MAX)) {
+		take_odd(r, s, at, len, first, f, i);
+		return;
+	}
+	at += header;
+	f->body = NULL;
+	f->body_cnt = 0;
+	f->off = (struct offload){0};
+	f->drop = DROP_NONE;
+	f->len = len;
+	if (len <= HEAD_BYTES) {
+		want = len;
+	} else {
+		f->body = &s->iov[s->iovs++];
+		f->body_cnt = 1;
+		*f->body = (struct iovec){(void *)(uintptr_t)(at + want), len - want};
+	}
+	f->snap_len = (uint16_t)want;
+	copy_bytes(f->snap, at, want);
 }
 
 /* The position behind the chains of a window. */
@@ -234,19 +266,6 @@ INLINE unsigned take(struct vring *r, struct scratch *s, struct vec *v, unsigned
 	v->n = w->n;
 	if (w->n == 0)
 		return 0;
-	STAGE(FETCH);
-	for (unsigned i = 0; i < v->n; i++, snap += HEAD_STRIDE) {
-		struct frame *f = &v->f[i];
-
-		f->snap = snap;
-		if (unlikely(discards))
-			set_bad(f, 0, DROP_PORT_DOWN);
-		else if (unlikely(!w->at[i]))
-			take_chain(r, s, w, i, f);
-		else
-			take_plain(r, s, w->at[i], w->bytes[i], f, i);
-	}
-	STAGE(TAKE);
 	hold(r, w, packed);
 	move_on(r, w, packed);
 	/* From here on nobody sends them twice. */
@@ -257,6 +276,20 @@ INLINE unsigned take(struct vring *r, struct scratch *s, struct vec *v, unsigned
 		vring_hush(r);
 	fetch_ahead(r, v, max, packed);
 	STAGE(FETCH);
+	for (unsigned i = 0; i < v->n; i++, snap += HEAD_STRIDE) {
+		struct frame *f = &v->f[i];
+
+		vec_call_ahead(v, i);
+		f->snap = snap;
+		if (unlikely(discards))
+			set_bad(f, 0, DROP_PORT_DOWN);
+		else if (unlikely(!w->at[i]))
+			take_chain(r, s, w, i, f);
+		else
+			take_plain(r, s, w->at[i], w->bytes[i], f, i);
+	}
+	w->n = 0;
+	STAGE(TAKE);
 	return v->n;
 }
 
