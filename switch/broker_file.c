@@ -33,6 +33,8 @@
 
 enum {
 	BACKLOG = 256,
+	PATIENCE_TRIES = 5,
+	PATIENCE_US = 50000,
 	SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE,
 };
 
@@ -190,7 +192,14 @@ int control_socket_open(struct listen_socket *s, const char *path, char why[stat
 		.is_patient = true,
 	};
 
-	return listen_socket_open(s, &spec, why);
+	int err = listen_socket_open(s, &spec, why);
+
+	/* One that was killed may still be on its way out, and answer by its backlog until it is gone. */
+	for (unsigned i = 0; err == -EADDRINUSE && i < PATIENCE_TRIES; i++) {
+		usleep(PATIENCE_US);
+		err = listen_socket_open(s, &spec, why);
+	}
+	return err;
 }
 
 int state_dir_lock(const char *dir)

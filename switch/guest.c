@@ -308,52 +308,68 @@ static void on_half(void *arg, uint32_t events)
 	disconnect(g, "half a message, and no more came");
 }
 
-/* Looks at a message without taking it: 1: it is whole; 0: not yet; -errno; -EPIPE: the end.  Descriptors, n of them. */
-static int peek(const struct guest *g, struct vhost_msg *m, int *fds, unsigned *n,
-		char why[static GUEST_WHY_SIZE])
+/* Looks at the first bytes that wait.  How many; 0: none yet; -EPIPE: the end. */
+static ssize_t look(const struct guest *g, void *bytes, size_t n)
+{
+	ssize_t got = recv(g->fd, bytes, n, MSG_PEEK | MSG_DONTWAIT);
+
+	if (got == 0)
+		return -EPIPE;
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	return got;
+}
+
+/*
+ * The descriptors of the whole message m, n of them; copies, as it stays where it is.  Only for one that says it has some: a
+ * look goes on to the next message when this one ends, and brings what is that one's (Linux, unix_stream_read_generic()).
+ */
+static int look_at_fds(const struct guest *g, struct vhost_msg *m, int *fds, unsigned *n,
+		       char why[static GUEST_WHY_SIZE])
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * VHOST_MSG_FDS)];
 		struct cmsghdr align;
 	} control;
-	struct iovec iov = {m, VHOST_HEADER};
+	struct iovec iov = {m, VHOST_HEADER + m->size};
 	struct msghdr h = {.msg_iov = &iov,
 			   .msg_iovlen = 1,
 			   .msg_control = control.bytes,
 			   .msg_controllen = sizeof(control)};
-	ssize_t got = recv(g->fd, m, VHOST_HEADER, MSG_PEEK | MSG_DONTWAIT);
 	struct cmsghdr *c;
 
-	*n = 0;
-	if (got == 0)
-		return -EPIPE;
-	if (got < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (got < VHOST_HEADER)
-		return 0;
-	if (!vhost_msg_header(m, why))
-		return -EPROTO;
-	iov.iov_len = VHOST_HEADER + m->size;
-	got = recvmsg(g->fd, &h, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (got < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (recvmsg(g->fd, &h, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
+		return -errno;
 	c = CMSG_FIRSTHDR(&h);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
 		*n = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 		memcpy(fds, CMSG_DATA(c), *n * sizeof(int));
 	}
-	if (h.msg_flags & MSG_CTRUNC) {
-		snprintf(why, GUEST_WHY_SIZE, "more descriptors than a message may carry");
-		return -EPROTO;
-	}
-	if ((size_t)got != VHOST_HEADER + m->size)
+	if (!(h.msg_flags & MSG_CTRUNC))
 		return 0;
-	/* A look goes on to the next message when this one ends, and brings copies of its descriptors (Linux,
-	 * unix_stream_read_generic()): those that are not for this one come again with their own. */
+	snprintf(why, GUEST_WHY_SIZE, "more descriptors than a message may carry");
+	return -EPROTO;
+}
+
+/* Looks at a message without taking it: 1: it is whole; 0: not yet; -errno; -EPIPE: the end.  Descriptors, n of them. */
+static int peek(const struct guest *g, struct vhost_msg *m, int *fds, unsigned *n,
+		char why[static GUEST_WHY_SIZE])
+{
+	ssize_t got = look(g, m, VHOST_HEADER);
+	int err;
+
+	*n = 0;
+	if (got < VHOST_HEADER)
+		return got < 0 ? (int)got : 0;
+	if (!vhost_msg_header(m, why))
+		return -EPROTO;
+	got = look(g, m, VHOST_HEADER + m->size);
+	if (got < (ssize_t)(VHOST_HEADER + m->size))
+		return got < 0 ? (int)got : 0;
 	if (vhost_msg_fds(m) == 0)
-		while (*n > 0)
-			close(fds[--*n]);
-	return 1;
+		return 1;
+	err = look_at_fds(g, m, fds, n, why);
+	return err ? err : 1;
 }
 
 /* Nothing at all is there to be read. */
@@ -364,53 +380,29 @@ static bool has_none(const struct guest *g)
 	return recv(g->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
 }
 
-/* The descriptors of a message that was taken are closed: it was looked at before.  How many there were. */
-static unsigned drop_fds(struct msghdr *h)
-{
-	unsigned n = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-		int fd;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t at = CMSG_LEN(0); at + sizeof(fd) <= c->cmsg_len;
-		     at += sizeof(fd), n++) {
-			memcpy(&fd, (const uint8_t *)c + at, sizeof(fd));
-			close(fd);
-		}
-	}
-	return n;
-}
-
-/* Takes a message that was looked at, with n_fds descriptors, from the socket.  -EPROTO: it had others than it says. */
+/*
+ * Takes a message that was looked at from the socket.  -EPROTO: it had descriptors and says that it has none, or the other way
+ * round.  There is no room for them here: the kernel drops them without giving them to us, and to close one may hang, if
+ * it is of a file system that the guest serves itself.
+ */
 static int take(const struct guest *g, const struct vhost_msg *m, unsigned n_fds)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * VHOST_MSG_FDS)];
-		struct cmsghdr align;
-	} control;
 	size_t left = VHOST_HEADER + m->size;
 	char buffer[sizeof(struct vhost_msg)];
-	unsigned had = 0;
+	bool had = false;
 
 	while (left > 0) {
 		struct iovec iov = {buffer, left};
-		struct msghdr h = {.msg_iov = &iov,
-				   .msg_iovlen = 1,
-				   .msg_control = control.bytes,
-				   .msg_controllen = sizeof(control)};
-		ssize_t got = recvmsg(g->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
+		ssize_t got = recvmsg(g->fd, &h, MSG_DONTWAIT);
 
 		if (got <= 0)
 			return -EPIPE;
-		had += drop_fds(&h);
-		if (h.msg_flags & MSG_CTRUNC)
-			return -EPROTO;
+		had |= h.msg_flags & MSG_CTRUNC;
 		left -= (size_t)got;
 	}
-	/* One that is removed may be named by its descriptor too. */
-	return had == n_fds || m->request == VHOST_USER_REM_MEM_REG ? 0 : -EPROTO;
+	/* A region that is removed may be named by its descriptor too. */
+	return had == (n_fds > 0) || m->request == VHOST_USER_REM_MEM_REG ? 0 : -EPROTO;
 }
 
 static int answer(const struct guest *g, const struct vhost_answer *a)
@@ -557,7 +549,6 @@ static void look_at_rings(struct guest *g)
 			disconnect(g, text);
 			return;
 		}
-		vhost_tell_err(vh, i);
 	}
 	vhost_show(vh);
 	settle(g, "a ring of its guest is broken");

@@ -209,6 +209,8 @@ static int allow_checked(scmp_filter_ctx f)
 	if (!err)
 		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat),
 			   arg(3, INT_MASK, AT_EMPTY_PATH));
+	if (!err)
+		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(statx), arg(2, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	/* abort() and stopping a thread: ourselves, nobody else. */
 	if (!err)
 		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill),

@@ -175,6 +175,10 @@ static int check_file(const struct guest_region *r, int fd, size_t *page,
 	struct statfs fs;
 	struct stat st;
 
+	/* Only memory has seals; asked first, since any other file system might let us wait for its answers. */
+	if (fcntl(fd, F_GET_SEALS) < 0)
+		return refuse(why, -EINVAL,
+			      "a memory region has to be a memfd, or a file of tmpfs or hugetlbfs");
 	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
 		return refuse(why, -errno, "memory region: %s", strerror(errno));
 	if (!S_ISREG(st.st_mode) || (fs.f_type != TMPFS_MAGIC && fs.f_type != HUGETLBFS_MAGIC))

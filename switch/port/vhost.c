@@ -79,14 +79,17 @@ static bool is_transmit(unsigned ring)
 	return ring & 1;
 }
 
-/* Wherever a kick or a call came from, it has to be an eventfd: adding 0 to one is legal, harmless, and never waits. */
+/*
+ * Wherever a kick or a call came from, it has to be an eventfd: adding 0 to one is legal, harmless, and never waits.  Before
+ * that, it has to be of no file system: DONT_SYNC, because one that a guest serves would let us wait for the answer.
+ */
 bool vhost_is_eventfd(int fd)
 {
 	uint64_t zero = 0;
-	struct stat st;
+	struct statx st;
 
-	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0 &&
-	       write(fd, &zero, sizeof(zero)) == sizeof(zero);
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 &&
+	       (st.stx_mode & S_IFMT) == 0 && write(fd, &zero, sizeof(zero)) == sizeof(zero);
 }
 
 /* --- the port ---------------------------------------------------------------------------- */
@@ -121,6 +124,11 @@ static bool is_running(const struct vring *r)
 	return mode == RING_ON || mode == RING_DISCARD;
 }
 
+static bool is_broken(const struct vring *r)
+{
+	return atomic_load_explicit(&r->mode, memory_order_relaxed) == RING_BROKEN;
+}
+
 /* Calls that a process owed when it died, for both rings of a pair. */
 static __attribute__((noinline, cold)) void settle_calls(struct vring *pair, struct scratch *s)
 {
@@ -133,6 +141,7 @@ static unsigned vhost_rx(struct port *p, unsigned q, struct scratch *s, struct v
 {
 	struct vhost *vh = vhost_of(p);
 	struct vring *pair = &vh->ring[2 * q];
+	unsigned n;
 
 	v->n = 0;
 	if (!is_running(&pair[1]))
@@ -143,7 +152,10 @@ static unsigned vhost_rx(struct port *p, unsigned q, struct scratch *s, struct v
 				     atomic_load_explicit(&pair[1].owes_call, memory_order_relaxed),
 			     0))
 		settle_calls(pair, s);
-	return vring_take(&pair[1], s, v, max);
+	n = vring_take(&pair[1], s, v, max);
+	if (__builtin_expect(n == 0 && is_broken(&pair[1]), 0))
+		tell_guest(&pair[1], s);
+	return n;
 }
 
 static void vhost_rx_done(struct port *p, unsigned q, struct scratch *s)
@@ -160,8 +172,13 @@ static unsigned vhost_tx(struct port *p, unsigned q, struct scratch *s, struct t
 
 	if (outs)
 		r = &vh->ring[atomic_load_explicit(&vh->out[q % outs], memory_order_relaxed)];
-	if (r && atomic_load_explicit(&r->mode, memory_order_acquire) == RING_ON)
-		return vring_put(r, s, t, n);
+	if (r && atomic_load_explicit(&r->mode, memory_order_acquire) == RING_ON) {
+		unsigned odd = vring_put(r, s, t, n);
+
+		if (__builtin_expect(odd && is_broken(r), 0))
+			tell_guest(r, s);
+		return odd;
+	}
 	for (unsigned i = 0; i < n; i++)
 		t[i].drop = DROP_PORT_DOWN;
 	return n;
@@ -291,6 +308,8 @@ static void set_up(struct vhost *vh, unsigned ring)
 	r->inflight = inflight_ring(vh, ring);
 	r->trouble = &vh->trouble;
 	r->call = &vh->call[ring];
+	r->err = &vh->err[ring];
+	atomic_store(&r->owes_error, false);
 	atomic_store(&r->why, NULL);
 }
 
@@ -360,10 +379,19 @@ void vhost_set_kick(struct vhost *vh, unsigned ring, int fd)
 	drop_kick(vh, old);
 }
 
+/* A descriptor that workers write to is another; the old one is closed when none can be at it. */
+static void swap_fd(_Atomic int *place, int fd)
+{
+	int old = atomic_exchange(place, fd);
+
+	if (old < 0)
+		return;
+	rcu_wait();
+	close(old);
+}
+
 void vhost_set_call(struct vhost *vh, unsigned ring, int fd)
 {
-	int old;
-
 	if (fd >= 0) {
 		int flags = fcntl(fd, F_GETFL);
 
@@ -371,30 +399,12 @@ void vhost_set_call(struct vhost *vh, unsigned ring, int fd)
 		if (flags >= 0)
 			fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 	}
-	old = atomic_exchange(&vh->call[ring], fd);
-	if (old < 0)
-		return;
-	rcu_wait();
-	close(old);
+	swap_fd(&vh->call[ring], fd);
 }
 
 void vhost_set_err(struct vhost *vh, unsigned ring, int fd)
 {
-	if (vh->err[ring] >= 0)
-		close(vh->err[ring]);
-	vh->err[ring] = fd;
-}
-
-void vhost_tell_err(struct vhost *vh, unsigned ring)
-{
-	uint64_t one = 1;
-	int fd = vh->err[ring];
-
-	if (fd < 0)
-		return;
-	/* One that is full, or that the guest made blocking, says enough. */
-	if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0 || write(fd, &one, sizeof(one)) < 0)
-		return;
+	swap_fd(&vh->err[ring], fd);
 }
 
 /* --- life -------------------------------------------------------------------------------- */
@@ -421,7 +431,7 @@ int vhost_open(struct port *p, struct vring_place *place)
 	vh->inflight_fd = -1;
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++) {
 		vh->kick[i] = -1;
-		vh->err[i] = -1;
+		atomic_store(&vh->err[i], -1);
 		atomic_store(&vh->call[i], -1);
 	}
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)

@@ -119,8 +119,8 @@ struct vhost {
 	struct vhost_saved now;
 	struct guest_mem mem;
 	struct vring ring[VHOST_RINGS_MAX];
-	int kick[VHOST_RINGS_MAX], err[VHOST_RINGS_MAX]; /* -1: none */
-	_Atomic int call[VHOST_RINGS_MAX];
+	int kick[VHOST_RINGS_MAX]; /* -1: none */
+	_Atomic int call[VHOST_RINGS_MAX], err[VHOST_RINGS_MAX];
 	_Atomic bool is_polled[PORT_QUEUES_MAX]; /* its kick is a timer of ours */
 	struct vring_place *place; /* VHOST_RINGS_MAX, in the state region */
 	int inflight_fd;	   /* -1: none */
@@ -166,9 +166,6 @@ void vhost_set_err(struct vhost *vh, unsigned ring, int fd);
 void vhost_show(struct vhost *vh);
 /* Frames can pass: a ring of each direction is on. */
 bool vhost_is_ready(const struct vhost *vh);
-/* Tells the front-end that a ring is broken (SET_VRING_ERR). */
-void vhost_tell_err(struct vhost *vh, unsigned ring);
-
 /* Stops every ring, in one grace period. */
 void vhost_stop(struct vhost *vh);
 /* As before the first message: rings stopped, memory unmapped, descriptors closed, nothing negotiated. */

@@ -31,17 +31,39 @@
 void ring_break(struct vring *r, const char *why)
 {
 	atomic_store_explicit(&r->why, why, memory_order_relaxed);
+	atomic_store_explicit(&r->owes_error, true, memory_order_relaxed);
 	atomic_store_explicit(&r->mode, RING_BROKEN, memory_order_release);
 	atomic_store_explicit(r->trouble, true, memory_order_release);
 	guest_guard_tell();
 }
 
-/* The counter may be full, and the guest may have made it wait for room: the watchdog ends that (EINTR). */
+/* The counter may be full, and the guest may have made it wait for room: the watchdog ends that, and it is an EINTR. */
+static ssize_t ring_up(struct vring *r, struct scratch *s, int fd)
+{
+	uint64_t one = 1;
+	ssize_t done;
+
+	atomic_fetch_add_explicit(&s->calls, 1, memory_order_relaxed);
+	atomic_store_explicit(&s->calling, (uintptr_t)r, memory_order_release);
+	done = write(fd, &one, sizeof(one));
+	if (done < 0 && errno != EINTR)
+		done = 0; /* full: the guest has not looked at the last one yet */
+	atomic_store_explicit(&s->calling, 0, memory_order_release);
+	return done;
+}
+
+void tell_guest(struct vring *r, struct scratch *s)
+{
+	int fd = atomic_load_explicit(r->err, memory_order_acquire);
+
+	if (s->calls_guests && atomic_exchange(&r->owes_error, false) && fd >= 0 &&
+	    ring_up(r, s, fd) < 0)
+		ring_break(r, VRING_STUCK);
+}
+
 void call_guest(struct vring *r, struct scratch *s)
 {
 	int fd = atomic_load_explicit(r->call, memory_order_acquire);
-	uint64_t one = 1;
-	ssize_t done;
 
 	if (fd < 0)
 		return;
@@ -49,11 +71,7 @@ void call_guest(struct vring *r, struct scratch *s)
 		atomic_store(&r->owes_call, true);
 		return;
 	}
-	atomic_fetch_add_explicit(&s->calls, 1, memory_order_relaxed);
-	atomic_store_explicit(&s->calling, (uintptr_t)r, memory_order_release);
-	done = write(fd, &one, sizeof(one));
-	atomic_store_explicit(&s->calling, 0, memory_order_release);
-	if (done < 0 && errno == EINTR)
+	if (ring_up(r, s, fd) < 0)
 		ring_break(r, VRING_STUCK);
 }
 

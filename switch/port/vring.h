@@ -79,10 +79,12 @@ struct vring {
 	struct inflight_head *inflight; /* the front-end's own memory of the place; NULL: it has none */
 	_Atomic bool *trouble;	   /* set when the ring breaks; then guest_guard_tell() */
 	_Atomic int *call;	   /* eventfd of the guest's interrupt, -1: none */
+	_Atomic int *err;	   /* eventfd by which it hears that the ring broke, -1: none */
 	_Atomic(const char *) why; /* it broke; constant text */
 
 	/* The worker's. */
 	atomic_flag lock;
+	_Atomic bool owes_error; /* it broke, and the guest was not told */
 	_Atomic bool owes_call; /* entries were marked used by a process that died: the guest may wait for its interrupt */
 	bool is_quiet;	    /* the guest was told not to kick */
 	bool taken_wrap, used_wrap; /* packed: of the next slots */
@@ -117,8 +119,10 @@ void vring_return(struct vring *r, struct scratch *s);
 /* Writes n frames into the buffers of a receive ring, as port_ops.tx. */
 unsigned vring_put(struct vring *r, struct scratch *s, struct tx_frame *t, unsigned n);
 
-/* Writes to the guest's interrupt descriptor, if it has one. */
+/* Writes to the guest's interrupt descriptor, if it has one; to that for errors, once after the ring broke.  A guest can let
+ * such a write hang: only a worker does it, under the eyes of the watchdog. */
 void call_guest(struct vring *r, struct scratch *s);
+void tell_guest(struct vring *r, struct scratch *s);
 
 /* Asks for a kick.  False: frames are there already. */
 bool vring_arm(struct vring *r);
