@@ -30,7 +30,7 @@ Q       := $(if $(V),,@)
 # Objects, in reading order.
 BASE   := addr csum drop fdb frame isa log loop nearest rate rcu ring stage units
 CORE   := conf conf_merge conf_yaml conf_schema conf_value conf_check conf_print
-SWITCH := forward forwarder trace filter guard_loop worker fabric state broker_client sandbox plan want device guest apply ctl ctl_client \
+SWITCH := forward forwarder trace filter guard_loop worker fabric state broker_client sandbox plan want device guest watchdog apply ctl ctl_client \
           ctl_conf show show_mac show_event watch story capture pcapng broker broker_check broker_tap \
           broker_taps broker_guests broker_file broker_spawn broker_wire switch
 PORT   := port scratch tap gso guest_mem vring vring_take vring_put vring_chain inflight vhost vhost_msg \

@@ -20,8 +20,7 @@
 #include "switch/guest.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,14 +32,11 @@
 #include "switch/base/log.h"
 #include "switch/device.h"
 #include "switch/port/vhost_msg.h"
+#include "switch/watchdog.h"
 
 enum {
 	HALF_MS = 1000, /* for the rest of a message */
-	/* How often workers in a call are looked at; two looks at the same call end it.  Longer while none calls. */
-	WATCHDOG_MS = 50,
-	WATCHDOG_IDLE_MS = 200,
-	ROUND = 64, /* messages of one guest before others have their turn */
-	WATCHDOG_SIGNAL = SIGUSR1,
+	ROUND = 64,	/* messages of one guest before others have their turn */
 };
 _Static_assert((int)GUEST_PLACES == (int)VHOST_FDS, "the broker keeps every descriptor");
 _Static_assert(sizeof(struct vhost_saved) <= GUEST_SAVED_SIZE, "and the rest");
@@ -56,18 +52,10 @@ struct guest {
 	int again_timer;   /* more of its messages are there */
 };
 
-/* What is known of a worker's calls of guests. */
-struct call_seen {
-	uintptr_t ring;
-	uint32_t calls;
-};
-
 struct guest_table {
 	struct guest guest[SLOT_MAX];
 	unsigned n_connected;
-	int watchdog; /* its timer, while somebody is connected */
 	int event_fd;
-	struct call_seen seen[WORKERS_MAX];
 };
 
 static struct guest *guest_of(struct daemon *d, const struct port *p)
@@ -126,38 +114,6 @@ static void settle(struct guest *g, const char *text)
 	apply_publish(g->d);
 }
 
-static void on_watchdog(void *arg, uint32_t events);
-
-static void start_watchdog(struct daemon *d, bool is_calling)
-{
-	struct guest_table *all = d->guests;
-
-	if (all->n_connected > 0 && all->watchdog <= 0)
-		all->watchdog = loop_after(d->loop, is_calling ? WATCHDOG_MS : WATCHDOG_IDLE_MS,
-					   on_watchdog, d);
-}
-
-/* A worker that was in the same call at the last look too has hung in it for a while: a signal ends the call. */
-static void on_watchdog(void *arg, uint32_t events)
-{
-	struct daemon *d = arg;
-	struct guest_table *all = d->guests;
-	bool is_calling = false;
-
-	(void)events;
-	all->watchdog = 0;
-	for (unsigned i = 0; i < d->n_workers; i++) {
-		struct scratch *s = worker_forwarder(d->worker[i])->scratch;
-		struct call_seen now = {atomic_load(&s->calling), atomic_load(&s->calls)};
-
-		if (now.ring && now.ring == all->seen[i].ring && now.calls == all->seen[i].calls)
-			worker_signal(d->worker[i], WATCHDOG_SIGNAL);
-		is_calling |= now.ring || now.calls != all->seen[i].calls;
-		all->seen[i] = now;
-	}
-	start_watchdog(d, is_calling);
-}
-
 static void forget(void *arg, int fd)
 {
 	struct daemon *d = arg;
@@ -195,7 +151,8 @@ static void forget_connection(struct guest *g)
 	loop_cancel(d->loop, g->again_timer);
 	g->half_timer = g->again_timer = 0;
 	close_fd(&g->fd);
-	d->guests->n_connected--;
+	if (--d->guests->n_connected == 0)
+		watchdog_watch(false);
 	vhost_reset(device_of(g));
 	d->state->is_answering[g->port->slot] = false;
 }
@@ -219,7 +176,7 @@ static int watch(struct guest *g, int fd)
 		return err;
 	g->fd = fd;
 	g->d->guests->n_connected++;
-	start_watchdog(g->d, true);
+	watchdog_watch(true);
 	return 0;
 }
 
@@ -270,12 +227,12 @@ static void connect_guest(struct guest *g, int fd)
 	on_message(g, EPOLLIN);
 }
 
-/* True when its peer has gone. */
+/* True when its peer has gone, whatever it left unread. */
 static bool has_hung_up(int fd)
 {
-	char byte;
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
 
-	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
 static void on_listen(void *arg, uint32_t events)
@@ -579,20 +536,12 @@ static void on_trouble(void *arg, uint32_t events)
 
 /* --- life -------------------------------------------------------------------------------- */
 
-static void on_signal(int signo)
-{
-	(void)signo; /* that the call ends is all that it is for */
-}
-
 int guest_start(struct daemon *d)
 {
-	struct sigaction act = {.sa_handler = on_signal};
-	int fd = guest_guard_start();
+	int fd = guest_guard_start(), err = watchdog_start();
 
-	if (fd < 0)
-		return fd;
-	if (sigaction(WATCHDOG_SIGNAL, &act, NULL) < 0)
-		return -errno;
+	if (fd < 0 || err < 0)
+		return fd < 0 ? fd : err;
 	d->guests = calloc(1, sizeof(*d->guests));
 	if (!d->guests)
 		return -ENOMEM;

@@ -75,6 +75,7 @@ static const int allowed[] = {
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(timerfd_create),
 	SCMP_SYS(timerfd_settime),
+	SCMP_SYS(timer_settime),
 	/* memory; mmap and mprotect are below */
 	SCMP_SYS(munmap),
 	SCMP_SYS(madvise),
@@ -210,7 +211,8 @@ static int allow_checked(scmp_filter_ctx f)
 		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat),
 			   arg(3, INT_MASK, AT_EMPTY_PATH));
 	if (!err)
-		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(statx), arg(2, AT_EMPTY_PATH, AT_EMPTY_PATH));
+		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(statx),
+			   arg(2, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	/* abort() and stopping a thread: ourselves, nobody else. */
 	if (!err)
 		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill),

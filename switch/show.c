@@ -220,6 +220,17 @@ static void add_settings(json_t *obj, const struct conf_port *c)
 			    json_string(c->mac_limit_drop ? "drop" : "flood"));
 }
 
+/* How the socket of a guest is made. */
+static void add_socket(json_t *obj, const struct conf_port *c)
+{
+	char mode[8];
+
+	snprintf(mode, sizeof(mode), "%04o", c->socket_mode);
+	json_object_set_new(obj, "client", json_boolean(c->client));
+	json_object_set_new(obj, "socket_owner", text_or_null(c->socket_owner));
+	json_object_set_new(obj, "socket_mode", c->client ? json_null() : json_string(mode));
+}
+
 static bool is_guest(const struct conf_port *c)
 {
 	return c && *c->vhost_user;
@@ -247,6 +258,8 @@ static json_t *show_port(const struct daemon *d, const struct row *row)
 	json_object_set_new(obj, "isolated", json_boolean(c && c->isolated));
 	if (c)
 		add_settings(obj, c);
+	if (is_guest(c))
+		add_socket(obj, c);
 	add_counters(obj, row->port);
 	return obj;
 }

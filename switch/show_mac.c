@@ -121,7 +121,8 @@ void show_macs(struct daemon *d, struct client *cl, const json_t *req)
 		network[d->conf->networks[i].vlan & TCI_VID] = d->conf->networks[i].name;
 	fdb_walk(d->fdb, add_entry, &all);
 	if (!all.no_memory) {
-		qsort(all.entry, all.n, sizeof(*all.entry), by_vlan);
+		if (all.n > 0)
+			qsort(all.entry, all.n, sizeof(*all.entry), by_vlan);
 		array = json_array();
 	}
 	for (i = 0; array && i < all.n; i++)

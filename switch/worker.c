@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +30,7 @@
 #include "switch/base/loop.h"
 #include "switch/base/rcu.h"
 #include "switch/base/stage.h"
+#include "switch/watchdog.h"
 
 enum {
 	IDLE_NS = 50000,  /* a queue is polled this long after its last frame */
@@ -59,6 +59,7 @@ struct seat {
 
 struct worker {
 	pthread_t thread;
+	int watchdog; /* its handle there */
 	unsigned index;
 	int cpu; /* -1: any */
 	int epfd, wakefd;
@@ -112,8 +113,8 @@ static void take_fabric(struct worker *w, const struct fabric *fab)
 		if (fd < 0)
 			continue;
 		if (epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) < 0 && errno != EEXIST)
-			log_limited(LOG_LEVEL_WARN, "port %s: cannot be watched: %s",
-				    p->name, strerror(errno));
+			log_limited(LOG_LEVEL_WARN, "port %s: cannot be watched: %s", p->name,
+				    strerror(errno));
 		heat(w, q->slot, q->queue, w->fwd->now_ns);
 	}
 }
@@ -344,6 +345,7 @@ struct worker *worker_start(unsigned index, int cpu, struct fabric *const *fabri
 		errno = error;
 		goto err;
 	}
+	w->watchdog = watchdog_add(w->thread, w->fwd->scratch);
 	return w;
 err:
 	error = errno;
@@ -377,11 +379,6 @@ void worker_forget(struct worker *w, int fd)
 	epoll_ctl(w->epfd, EPOLL_CTL_DEL, fd, NULL); /* ENOENT: it was another worker's */
 }
 
-void worker_signal(struct worker *w, int signo)
-{
-	pthread_kill(w->thread, signo);
-}
-
 void worker_stop(struct worker *w)
 {
 	if (!w)
@@ -389,6 +386,7 @@ void worker_stop(struct worker *w)
 	atomic_store_explicit(&w->stop, true, memory_order_release);
 	worker_wake(w);
 	pthread_join(w->thread, NULL);
+	watchdog_del(w->watchdog);
 	forwarder_destroy(w->fwd);
 	close(w->wakefd);
 	close(w->epfd);

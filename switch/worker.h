@@ -29,9 +29,6 @@ void worker_wake(struct worker *w);
  * another of the same file, so closing alone would not end the watch). */
 void worker_forget(struct worker *w, int fd);
 
-/* Control thread: ends a system call in which it hangs. */
-void worker_signal(struct worker *w, int signo);
-
 struct forwarder *worker_forwarder(struct worker *w);
 
 #endif

@@ -42,6 +42,7 @@ struct guard {
 static struct guard guards[GUARDS_MAX];
 static _Atomic unsigned guards_used; /* places below this were ever used */
 static int guard_event = -1;
+static uint64_t mapped_bytes; /* of all guests; the control thread's */
 
 static int refuse(char why[static GUEST_WHY_SIZE], int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -153,11 +154,17 @@ static bool overlaps(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
 static int check_region(const struct guest_mem *m, const struct guest_region *r,
 			char why[static GUEST_WHY_SIZE])
 {
+	uint64_t mine = r->size;
+
 	if (r->size == 0)
 		return refuse(why, -EINVAL, "a memory region of 0 bytes");
 	if (r->gpa + r->size < r->gpa || r->uva + r->size < r->uva ||
 	    r->offset + r->size < r->offset || r->offset + r->size > INT64_MAX)
 		return refuse(why, -EINVAL, "a memory region that wraps around");
+	for (unsigned i = 0; i < GUEST_REGIONS_MAX && mine <= GUEST_BYTES_MAX; i++)
+		mine += m->region[i].size;
+	if (mine > GUEST_BYTES_MAX || mapped_bytes + r->size > GUESTS_BYTES_MAX)
+		return refuse(why, -ENOMEM, "more memory than a guest, or all of them, may share");
 	for (unsigned i = 0; i < GUEST_REGIONS_MAX; i++) {
 		const struct guest_region *o = &m->region[i];
 
@@ -177,7 +184,7 @@ static int check_file(const struct guest_region *r, int fd, size_t *page,
 
 	/* Only memory has seals; asked first, since any other file system might let us wait for its answers. */
 	if (fcntl(fd, F_GET_SEALS) < 0)
-		return refuse(why, -EINVAL,
+		return refuse(why, -errno,
 			      "a memory region has to be a memfd, or a file of tmpfs or hugetlbfs");
 	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
 		return refuse(why, -errno, "memory region: %s", strerror(errno));
@@ -234,6 +241,7 @@ int guest_mem_add(struct guest_mem *m, unsigned place, const struct guest_region
 	}
 	/* A guest's secrets are no part of our core dump, nor would a dump of them ever end. */
 	madvise(start, bytes, MADV_DONTDUMP);
+	mapped_bytes += r->size;
 	m->region[place] = *r;
 	m->map[place] = (struct guest_map){start, bytes, page, guard};
 	list_spans(m);
@@ -245,6 +253,7 @@ void guest_mem_del(struct guest_mem *m, unsigned place)
 	if (!m->region[place].size)
 		return;
 	guard_del(m->map[place].guard);
+	mapped_bytes -= m->region[place].size;
 	munmap(m->map[place].start, m->map[place].bytes);
 	m->region[place] = (struct guest_region){0};
 	list_spans(m);

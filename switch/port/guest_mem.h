@@ -21,6 +21,10 @@
 
 enum { GUEST_REGIONS_MAX = 32, GUEST_WHY_SIZE = 128 };
 
+/* Address space: of one guest, and of all; files may be as sparse as a guest likes. */
+#define GUEST_BYTES_MAX	 (1ULL << 44)
+#define GUESTS_BYTES_MAX (1ULL << 46)
+
 /* A region as a front-end describes it (vhost-user, memory region description). */
 struct guest_region {
 	uint64_t gpa;	 /* guest-physical address */

@@ -153,7 +153,7 @@ static unsigned vhost_rx(struct port *p, unsigned q, struct scratch *s, struct v
 			     0))
 		settle_calls(pair, s);
 	n = vring_take(&pair[1], s, v, max);
-	if (__builtin_expect(n == 0 && is_broken(&pair[1]), 0))
+	if (__builtin_expect(is_broken(&pair[1]), 0)) /* now, or by what was fetched ahead */
 		tell_guest(&pair[1], s);
 	return n;
 }

@@ -527,13 +527,19 @@ static void test_region_renew(void **state)
 	s = state_map(fd, &fresh);
 	state_slot_take(s, "web");
 	state_event(s, "port_up", "port web", "up");
+	atomic_store(&s->ring[0][1].used, 7);
+	s->is_answering[0] = 1;
+	atomic_store(&s->fdb.bucket[0].key[0], 7);
 	state_unmap(s);
 	region_renew(&fd);
 	assert_int_equal(fcntl(fd, F_GETFD) >= 0, 1);
 	if (fd != old)
 		assert_int_equal(fcntl(old, F_GETFD), -1);
 	s = state_map(fd, &fresh);
-	assert_string_equal(s->port_name[0], "");
+	assert_int_equal(atomic_load(&s->fdb.bucket[0].key[0]), 0);
+	assert_string_equal(s->port_name[0], "web"); /* with the places of its guest's rings */
+	assert_int_equal(atomic_load(&s->ring[0][1].used), 7);
+	assert_int_equal(s->is_answering[0], 1);
 	assert_true(state_event_get(s, 1, &e));
 	assert_string_equal(e.text, "up");
 	state_unmap(s);
