@@ -531,13 +531,16 @@ INLINE uint64_t list_any(struct pass *p, uint16_t slot, unsigned listed, unsigne
 {
 	const struct fabric_port *out = &p->fab->port[slot];
 	struct forwarder *w = p->w;
+	uint32_t most = out->mtu + ETH_HEADER;
 	struct tx_frame *t = w->tx;
 	uint64_t bytes = 0;
 
 	for (unsigned k = 0; k < listed; k++) {
 		const struct frame *f = &w->vec.f[w->out[slot].frame[k]];
-		enum drop drop = police_output(p, out, f);
+		enum drop drop = DROP_NONE;
 
+		if (unlikely(f->len > most || out->police))
+			drop = police_output(p, out, f);
 		*t = (struct tx_frame){.f = f, .frames = 1, .drop = (uint8_t)drop};
 		if (!out->is_untagged)
 			t->tag = vlan_egress(&out->vlan, f);
