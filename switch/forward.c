@@ -659,6 +659,23 @@ INLINE void forward_vec(struct pass *p, struct recorder *rec)
 	count(&c->rx_bytes, bytes);
 }
 
+/* The same while somebody watches: a function of its own, so that the other has all registers. */
+static __attribute__((noinline)) void forward_recorded(struct pass *p, struct recorder *rec)
+{
+	struct forwarder *w = p->w;
+
+	/* Filters see of a frame what they see of any other, wherever it lies. */
+	for (unsigned i = 0; i < w->vec.n; i++) {
+		w->vec.f[i].in = p->in_slot;
+		frame_pull(&w->vec.f[i],
+			   w->scratch->head_long + (size_t)i * HEAD_LONG_STRIDE + FRAME_HEADROOM,
+			   SNAP_MAX);
+	}
+	recorder_begin(rec, p->fab, &w->vec);
+	forward_vec(p, rec);
+	recorder_end(rec, &w->vec);
+}
+
 void PATH(forward)(struct forwarder *w, const struct fabric *fab, uint16_t in);
 
 void PATH(forward)(struct forwarder *w, const struct fabric *fab, uint16_t in)
@@ -678,18 +695,8 @@ void PATH(forward)(struct forwarder *w, const struct fabric *fab, uint16_t in)
 	p->is_capped = until != 0 && p->now_s < until;
 	p->has_limits = p->is_capped || p->in->guard_mac || p->in->police;
 	p->is_plain = p->in->is_plain_in && !p->is_capped;
-	if (!unlikely(rec)) {
+	if (unlikely(rec))
+		forward_recorded(p, rec);
+	else
 		forward_vec(p, NULL);
-		return;
-	}
-	/* Filters see of a frame what they see of any other, wherever it lies. */
-	for (unsigned i = 0; i < w->vec.n; i++) {
-		w->vec.f[i].in = in;
-		frame_pull(&w->vec.f[i],
-			   w->scratch->head_long + (size_t)i * HEAD_LONG_STRIDE + FRAME_HEADROOM,
-			   SNAP_MAX);
-	}
-	recorder_begin(rec, fab, &w->vec);
-	forward_vec(p, rec);
-	recorder_end(rec, &w->vec);
 }
