@@ -318,6 +318,26 @@ for attempt in range(3):
     witness.alive("after a call counter that blocks")
 rested("a call counter that blocks")
 
+# The same with the descriptor by which a guest hears that its ring broke.
+err = os.eventfd(0, os.EFD_NONBLOCK)
+os.eventfd_write(err, 2**64 - 2)
+racer = beside(lambda: fcntl.fcntl(err, fcntl.F_SETFL, os.O_RDWR))
+start = time.monotonic()
+for _ in range(30):
+    guest.restart()
+    for ring in guest.rings:
+        guest.must(SET_VRING_ERR, u64(ring.index), [err])
+        ring.publish(ring.avail + 5000 & 0xffff)
+        ring.kick()
+    ctl("port.ls")
+    guest.disconnect()
+    guest.until("waiting")
+end(racer)
+fcntl.fcntl(err, fcntl.F_SETFL, os.O_RDWR | os.O_NONBLOCK)
+os.close(err)
+witness.alive(f"after 30 error descriptors that block, {time.monotonic() - start:.1f} s")
+honest.carries(c3, "after error descriptors that block")
+
 # R08: kicks without end, and without a frame.
 def p99():
     return sorted(far(witness.a, witness.b) for _ in range(300))[296]
