@@ -5,6 +5,7 @@
 #
 #   instructions.sh recorder       as built, the recorder off
 #   instructions.sh no-recorder    with forward.c compiled so that the recorder is not there at all
+#   instructions.sh split|packed   the whole path from one guest's ring to another's (bench_vring, 64-byte frames)
 #
 # Prints "recorder=off instructions=N" or "recorder=absent instructions=N".  tx of the fake port is part of it, and is no more
 # than a loop that sets what each frame became.
@@ -16,13 +17,15 @@ BUILD=${BUILD:-build}
 MAKE=${MAKE:-make}
 ROUNDS=2
 
+# count FUNCTION PROGRAM ARGUMENT...
 count()
 {
-	local out frames total
+	local out frames total function=$1
+	shift
 
 	out=$(mktemp -d)
 	frames=$(valgrind --quiet --tool=callgrind --callgrind-out-file="$out/callgrind" --collect-atstart=no \
-		--toggle-collect=forward "$1" $ROUNDS | grep -o 'frames=[0-9]*')
+		--toggle-collect="$function" "$@" $ROUNDS | grep -oE '\bframes=[0-9]*')
 	total=$(awk '$1 == "summary:" || $1 == "totals:" { n = $2 } END { print n }' "$out/callgrind")
 	rm -rf "$out"
 	awk -v total="$total" -v frames="${frames#frames=}" 'BEGIN { printf "%.2f\n", total / frames }'
@@ -51,16 +54,20 @@ build_bare()
 for what; do
 	case $what in
 	recorder)
-		instructions=$(count "$BUILD/tests/bench/bench_forward")
+		instructions=$(count forward "$BUILD/tests/bench/bench_forward")
 		echo "recorder=off instructions=$instructions"
 		;;
 	no-recorder)
 		program=$(build_bare)
-		instructions=$(count "$program")
+		instructions=$(count forward "$program")
 		echo "recorder=absent instructions=$instructions"
 		;;
+	split | packed)
+		instructions=$(count bench_turn "$BUILD/tests/bench/bench_vring" "$what" 60)
+		echo "ring=$what instructions=$instructions"
+		;;
 	*)
-		echo "usage: instructions.sh recorder|no-recorder..." >&2
+		echo "usage: instructions.sh recorder|no-recorder|split|packed..." >&2
 		exit 2
 		;;
 	esac

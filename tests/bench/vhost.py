@@ -12,6 +12,7 @@ Cycles a frame = share of a CPU that the data threads were on (their schedstat, 
 
 import os
 import statistics
+import subprocess
 
 from guests import LOAD_CPU, SWITCH_CPU, OvsDpdk, Testpmd, VfabGuests, huge_pages
 from peers import BUILD
@@ -24,6 +25,7 @@ WAITED_MAX = 0.01
 SWITCH_CPU_MIN = 0.97
 FULL_MIN = 0.5
 GUESTS = 8
+IDLE_SECONDS = 20
 
 
 class Copy:
@@ -164,10 +166,32 @@ def run_scenario(show, scenario):
              mark=("at_least_" if judged[0][0] == "mpps" else "at_most_") + str(scenario.mark), rounds=len(ratios))
 
 
+def show_idle(show):
+    """Guests that are silent: what the switch costs then, and how soon it has the first frame of one (vhost_wake.c)."""
+    with Run() as run:
+        switch = VfabGuests(run, guests=GUESTS)
+        switch.resume()
+        pids = subprocess.run(["pgrep", "-P", str(switch.process.pid)], capture_output=True, text=True, check=False).stdout.split()
+        quiet.wait()
+        got = words(call(f"{BUILD}/tests/bench/vhost_wake", LOAD_CPU, SWITCH_CPU, IDLE_SECONDS,
+                         ",".join([str(switch.process.pid), *pids]), *switch.sockets, timeout=120))
+        show("vhost", scenario="idle-8", **got, mark="idle_under_0.1_and_above_us_at_most_15")
+
+
+def show_instructions(show):
+    """Of the whole path from one guest's memory into another's, counted; whatever else the machine does."""
+    for ring in "split", "packed":
+        got = call("tests/bench/instructions.sh", ring, timeout=300)
+        show("vhost", scenario="instructions", **words(got))
+
+
 def bench_vhost(show):
-    """VHOST="64-split 1518" runs those only."""
+    """VHOST="64-split 1518 idle-8" runs those only."""
     names = os.environ.get("VHOST", "").split()
     failed = []
+    for name, run in ("idle-8", show_idle), ("instructions", show_instructions):
+        if not names or name in names:
+            run(show)
     with huge_pages(1024):
         for scenario in SCENARIOS:
             if names and scenario.name not in names:
