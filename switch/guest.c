@@ -268,7 +268,9 @@ static void on_half(void *arg, uint32_t events)
 /* Looks at the first bytes that wait.  How many; 0: none yet; -EPIPE: the end. */
 static ssize_t look(const struct guest *g, void *bytes, size_t n)
 {
-	ssize_t got = recv(g->fd, bytes, n, MSG_PEEK | MSG_DONTWAIT);
+	struct iovec iov = {bytes, n};
+	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t got = recvmsg(g->fd, &h, MSG_PEEK | MSG_DONTWAIT);
 
 	if (got == 0)
 		return -EPIPE;
@@ -334,7 +336,7 @@ static bool has_none(const struct guest *g)
 {
 	char byte;
 
-	return recv(g->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+	return look(g, &byte, 1) == 0;
 }
 
 /*

@@ -101,6 +101,22 @@ with socket.socket(socket.AF_UNIX) as sock:
     sock.send(b"nonsense\n")
     sock.recv(1000)
 PY
+# Guests: memory, an inflight area, a ring that is polled, frames, and one who goes.
+expect vfab port add vm1 --net office --vhost-user "$T/vm1.sock"
+frames <<'PY'
+from vhost import *
+
+c1 = Station("c1")
+guest = Guest("vm1", protocol=bits(P_REPLY_ACK, P_INFLIGHT))
+guest.start().until("up")
+guest.ask(GET_INFLIGHT_FD, inflight(0, 0, 2, 256))
+guest.must(SET_VRING_KICK, u64(1 | NO_FD))
+for sender, receiver in (guest, c1), (c1, guest):  # a ping is under way beside it
+    frame = eth(BROADCAST, sender.mac, b"with a guest")
+    sender.send(frame)
+    wait_for(5, f"a frame from {sender}", lambda: frame in receiver.drain())
+PY
+expect vfab port del vm1
 # A capture into a pipe that nobody reads, whose client leaves: its thread is called back from write().
 frames <<'PY'
 import array
