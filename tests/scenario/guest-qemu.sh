@@ -9,6 +9,7 @@
 #   vm1 .4 (split ring, no offloads) ----------------+-- office, VLAN 10 -- [ vfabd ] -- c1 .1 (tap)
 #                                  (vm1 is on "other" for a while)
 . "$(dirname "$0")/../lib/scenario.sh"
+[ -z "${SAN:-}" ] || [ -n "${SOAK:-}" ] || skip "guest-reconnect.sh has guests under the sanitizers too"
 . "$ROOT/tests/lib/guest.sh"
 
 declare -A ADDRESS=([c1]=10.77.0.1 [vm0]=10.77.0.3 [vm1]=10.77.0.4)
