@@ -42,7 +42,14 @@ def from_c3(count, what):
     send_settled(c3, [eth(guest.mac, c3.mac, what + bytes([n])) for n in range(count)])
 
 
+def has_all():
+    """What was sent before has come back."""
+    guest.reclaim(guest.tx[0])
+    return len(guest.tx[0].free) == guest.tx[0].size
+
+
 def sends(count, what):
+    wait_for(2, "frames sent before returned", has_all)
     for n in range(count):
         guest.post(eth(c3.mac, guest.mac, what + bytes([n])))
     guest.tx[0].kick()
