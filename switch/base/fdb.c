@@ -43,8 +43,7 @@ struct place {
 	unsigned way;
 };
 
-/* Never the first one. */
-static uint32_t second_of(uint64_t hash)
+uint32_t fdb_second(uint64_t hash)
 {
 	return fdb_first(hash) ^ (((uint32_t)(hash >> 32) & (FDB_BUCKETS - 1)) | 1);
 }
@@ -99,7 +98,7 @@ static struct place find(struct fdb_table *t, fdb_key key)
 	p.way = fdb_way(p.bucket, key);
 	if (key_at(p) == key)
 		return p;
-	p.bucket = &t->bucket[second_of(hash)];
+	p.bucket = &t->bucket[fdb_second(hash)];
 	p.way = fdb_way(p.bucket, key);
 	if (key_at(p) != key)
 		p.bucket = NULL;
@@ -120,7 +119,7 @@ static struct place find_free(struct fdb_table *t, fdb_key key)
 {
 	uint64_t hash = fdb_hash(t, key);
 	struct place p = {&t->bucket[fdb_first(hash)], 0};
-	struct fdb_bucket *second = &t->bucket[second_of(hash)];
+	struct fdb_bucket *second = &t->bucket[fdb_second(hash)];
 	unsigned fill = fill_of(p.bucket);
 
 	if (fill >= FIRST_FILL && fill_of(second) < fill)
@@ -181,7 +180,7 @@ uint16_t fdb_lookup_second(const struct fdb *fdb, fdb_key key, uint16_t *flags)
 {
 	uint64_t value;
 
-	if (!fdb_read(&fdb->table->bucket[second_of(fdb_hash(fdb->table, key))], key, &value))
+	if (!fdb_read(&fdb->table->bucket[fdb_second(fdb_hash(fdb->table, key))], key, &value))
 		return OUT_FLOOD;
 	if (flags)
 		*flags = flags_of(value);
@@ -433,7 +432,7 @@ static bool is_in_order(const struct fdb_table *t, struct place p)
 	if (slot_of(value) >= SLOT_MAX ||
 	    (flags_of(value) != 0 && (flags_of(value) | FDB_LOCAL) != (FDB_STATIC | FDB_LOCAL)))
 		return false;
-	return (index == fdb_first(hash) || index == second_of(hash)) && !is_second(t, p, key);
+	return (index == fdb_first(hash) || index == fdb_second(hash)) && !is_second(t, p, key);
 }
 
 static void check(struct fdb *fdb)

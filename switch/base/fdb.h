@@ -103,6 +103,7 @@ static inline uint32_t fdb_first(uint64_t hash)
 	return (uint32_t)hash & (FDB_BUCKETS - 1);
 }
 
+uint32_t fdb_second(uint64_t hash); /* never the first one */
 static inline bool fdb_has(const struct fdb_bucket *b, unsigned way, fdb_key key)
 {
 	return atomic_load_explicit(&b->key[way], memory_order_acquire) == key;
@@ -146,7 +147,6 @@ static inline const struct fdb_bucket *fdb_bucket_of(const struct fdb *fdb, fdb_
 }
 
 uint16_t fdb_lookup_second(const struct fdb *fdb, fdb_key key, uint16_t *flags);
-
 /* Slot of the port that has the key, or OUT_FLOOD; flags may be NULL. */
 static inline uint16_t fdb_lookup_in(const struct fdb *fdb, const struct fdb_bucket *b, fdb_key key,
 				     uint16_t *flags)

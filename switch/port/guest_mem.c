@@ -164,7 +164,7 @@ static int check_region(const struct guest_mem *m, const struct guest_region *r,
 	for (unsigned i = 0; i < GUEST_REGIONS_MAX && mine <= GUEST_BYTES_MAX; i++)
 		mine += m->region[i].size;
 	if (mine > GUEST_BYTES_MAX || mapped_bytes + r->size > GUESTS_BYTES_MAX)
-		return refuse(why, -ENOMEM, "more memory than a guest, or all of them, may share");
+		return refuse(why, -EINVAL, "more memory than a guest, or all of them, may share");
 	for (unsigned i = 0; i < GUEST_REGIONS_MAX; i++) {
 		const struct guest_region *o = &m->region[i];
 
