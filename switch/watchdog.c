@@ -21,7 +21,9 @@
 #include "switch/port/port.h"
 
 enum {
-	WATCHDOG_MS = 50,	       /* two looks at the same call end it */
+	/* Two looks at the same call end it.  Longer while nobody is called: the first look after that is a little late. */
+	WATCHDOG_MS = 50,
+	WATCHDOG_IDLE_MS = 500,
 	THREADS_MAX = 2 * WORKERS_MAX, /* while one set of workers follows another */
 };
 
@@ -35,26 +37,44 @@ static struct watched {
 
 static timer_t timer;
 static bool has_timer;
+static long period_ms; /* 0: off */
 
-static void look(struct watched *w)
+static void set_period(long ms)
+{
+	struct itimerspec when = {.it_interval.tv_nsec = ms * 1000000L};
+
+	if (ms == period_ms)
+		return;
+	period_ms = ms;
+	when.it_value = when.it_interval;
+	timer_settime(timer, 0, &when, NULL);
+}
+
+/* True when it called somebody since the last look. */
+static bool look(struct watched *w)
 {
 	uintptr_t calling = atomic_load(&w->s->calling);
 	uint32_t calls = atomic_load(&w->s->calls);
+	bool is_calling = calling || calls != w->calls;
 
 	if (calling && calling == w->calling && calls == w->calls)
 		pthread_kill(w->thread, SIGUSR1);
 	w->calling = calling;
 	w->calls = calls;
+	return is_calling;
 }
 
 static void on_look(int signo)
 {
 	int saved = errno;
+	bool is_calling = false;
 
 	(void)signo;
 	for (unsigned i = 0; i < THREADS_MAX; i++)
 		if (atomic_load(&watched[i].is_used))
-			look(&watched[i]);
+			is_calling |= look(&watched[i]);
+	if (period_ms)
+		set_period(is_calling ? WATCHDOG_MS : WATCHDOG_IDLE_MS);
 	errno = saved;
 }
 
@@ -80,13 +100,8 @@ int watchdog_start(void)
 
 void watchdog_watch(bool is_on)
 {
-	struct itimerspec when = {0};
-
-	if (!has_timer)
-		return;
-	when.it_interval.tv_nsec = is_on ? WATCHDOG_MS * 1000000L : 0;
-	when.it_value = when.it_interval;
-	timer_settime(timer, 0, &when, NULL);
+	if (has_timer)
+		set_period(is_on ? WATCHDOG_MS : 0);
 }
 
 int watchdog_add(pthread_t thread, const struct scratch *s)
