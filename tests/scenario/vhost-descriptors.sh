@@ -323,7 +323,8 @@ err = os.eventfd(0, os.EFD_NONBLOCK)
 os.eventfd_write(err, 2**64 - 2)
 racer = beside(lambda: fcntl.fcntl(err, fcntl.F_SETFL, os.O_RDWR))
 start = time.monotonic()
-for _ in range(30):
+# ThreadSanitizer keeps signals back from a thread that waits for others in RCU, and it would wait for ever.
+for _ in range(0 if os.environ.get("SAN") == "thread" else 30):
     guest.restart()
     for ring in guest.rings:
         guest.must(SET_VRING_ERR, u64(ring.index), [err])
