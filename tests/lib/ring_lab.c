@@ -345,3 +345,25 @@ void lab_fill(uint8_t *bytes, uint32_t n, unsigned number)
 	for (uint32_t i = 0; i < n; i++)
 		bytes[i] = (uint8_t)(number * 131 + i * 7 + (i >> 8) * 13);
 }
+
+uint64_t lab_write_frame(struct ring_lab *l, unsigned number, uint32_t len)
+{
+	uint64_t at = lab_alloc(l, l->r.header + len);
+
+	memset(lab_at(l, at), 0, l->r.header);
+	lab_fill((uint8_t *)lab_at(l, at) + l->r.header, len, number);
+	return at;
+}
+
+void lab_expect_frame(const struct frame *f, unsigned number, uint32_t len)
+{
+	static uint8_t want[FRAME_MAX], got[FRAME_MAX];
+
+	assert_int_equal(f->drop, DROP_NONE);
+	assert_int_equal(f->len, len);
+	assert_true(f->snap_len <= len);
+	assert_true(f->snap_len == len || f->snap_len >= SNAP_MIN);
+	lab_fill(want, len, number);
+	assert_int_equal(frame_copy(f, 0, got, len), len);
+	assert_memory_equal(got, want, len);
+}

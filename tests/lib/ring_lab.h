@@ -103,5 +103,8 @@ bool lab_is_broken(const struct ring_lab *l);
 
 /* A frame of a number: its bytes are known by it. */
 void lab_fill(uint8_t *bytes, uint32_t n, unsigned number);
+/* The guest has it in its memory, behind an empty header: where.  The device took it, all of it. */
+uint64_t lab_write_frame(struct ring_lab *l, unsigned number, uint32_t len);
+void lab_expect_frame(const struct frame *f, unsigned number, uint32_t len);
 
 #endif

@@ -27,6 +27,34 @@ static struct chain {
 static uint8_t heads[RX_FRAMES][FRAME_HEADROOM + SNAP_MAX];
 static struct iovec pieces[RX_FRAMES][PIECES];
 
+/* With and without buffers that merge; the last two are a legacy guest's. */
+const struct lab_shape rx_shapes[RX_SHAPES] = {
+	{.size = RX_RING, .base = 65500, .header = 12, .has_mrg = true, .has_indirect = true},
+	{.size = RX_RING, .base = 65500, .header = 12, .has_indirect = true, .is_in_order = true},
+	{.size = 999,
+	 .base = 990,
+	 .header = 12,
+	 .has_mrg = true,
+	 .has_indirect = true,
+	 .is_packed = true},
+	{.size = 999,
+	 .base = 990,
+	 .header = 12,
+	 .has_indirect = true,
+	 .is_packed = true,
+	 .is_in_order = true},
+	{.size = RX_RING, .header = 10, .has_indirect = true},
+	{.size = RX_RING, .header = 12, .has_mrg = true},
+};
+void rx_for_shapes(void (*check)(void))
+{
+	for (unsigned i = 0; i < RX_SHAPES; i++) {
+		rx_start(&rx_shapes[i]);
+		check();
+		rx_stop();
+	}
+}
+
 void rx_start(const struct lab_shape *shape)
 {
 	assert_true(shape->size <= CHAINS);

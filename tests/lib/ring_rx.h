@@ -10,7 +10,7 @@
 
 #include "tests/lib/ring_lab.h"
 
-enum { RX_CANARY = 0xa5, RX_FRAMES = 64 };
+enum { RX_CANARY = 0xa5, RX_FRAMES = 64, RX_RING = 1024, RX_SHAPES = 6 };
 
 struct rx_header {
 	struct offload off;
@@ -26,6 +26,10 @@ extern struct tx_frame rx_tx[RX_FRAMES];
 /* What rx_receive() found. */
 extern uint8_t rx_got[2 * FRAME_MAX];
 extern struct rx_header rx_header;
+
+/* Rings of each kind; what is to hold for all. */
+extern const struct lab_shape rx_shapes[RX_SHAPES];
+void rx_for_shapes(void (*check)(void));
 
 void rx_start(const struct lab_shape *shape);
 void rx_stop(void);

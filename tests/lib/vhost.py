@@ -748,3 +748,12 @@ class Witness:
         """As many descriptors as when this began."""
         wait_for(5, f"{what}: descriptors {self.base}, now {self.descriptors()}", lambda: self.descriptors() <= self.base)
         print(f"ok: {what}: no descriptor is left")
+
+
+def scene():
+    """Who else is there in a guest_fabric: a witness of the rest, and beside the guest under test a tap and an honest guest."""
+    witness = Witness()
+    c3 = Station("c3")
+    honest = Guest("vm2").start().until("up")
+    witness.base = witness.descriptors()
+    return witness, c3, honest

@@ -6,21 +6,9 @@
 #
 #   c1, c2 -- office -- [ vfabd ] -- lab -- c3, vm1 (rude), vm2 (honest)
 . "$(dirname "$0")/../lib/scenario.sh"
+. "$ROOT/tests/lib/guest-fabric.sh"
 
-for name in c1 c2 c3; do ns $name; done
-fabric <<YAML
-networks:
-  office: {mode: internal, vlan: 10}
-  lab: {mode: internal, vlan: 20}
-ports:
-$(tap c1 "network: office")
-$(tap c2 "network: office")
-$(tap c3 "network: lab")
-  vm1: {vhost-user: $T/vm1.sock, network: lab}
-  vm2: {vhost-user: $T/vm2.sock, network: lab}
-workers: {cpus: [${CPUS:-0}]}
-YAML
-wait_for 5 ports_up c1 c2 c3
+guest_fabric "vm1: {vhost-user: $T/vm1.sock, network: lab}" "vm2: {vhost-user: $T/vm2.sock, network: lab}"
 allow_log 'vm1'
 
 BROKER=$FABRIC_PID frames <<'PY'
@@ -28,10 +16,7 @@ import random
 from vhost import *
 
 SOAK = bool(os.environ.get("SOAK"))
-witness = Witness()
-c3 = Station("c3")
-honest = Guest("vm2").start().until("up")
-witness.base = witness.descriptors()
+witness, c3, honest = scene()
 guest = Guest("vm1")
 
 

@@ -7,19 +7,10 @@
 #
 #   c1, c2 -- office -- [ vfabd ] -- lab -- c3, vm1, vm2 (client)
 . "$(dirname "$0")/../lib/scenario.sh"
+. "$ROOT/tests/lib/guest-fabric.sh"
 
 umask 077
-for name in c1 c2 c3; do ns $name; done
-fabric <<YAML
-networks:
-  office: {mode: internal, vlan: 10}
-  lab: {mode: internal, vlan: 20}
-ports:
-$(tap c1 "network: office")
-$(tap c2 "network: office")
-$(tap c3 "network: lab")
-YAML
-wait_for 5 ports_up c1 c2 c3
+guest_fabric
 allow_log 'vm[0-9]|the switch'
 
 stale()

@@ -43,16 +43,6 @@ static void add(uint64_t gpa, uint32_t len, uint16_t flags)
 	parts[n_parts++] = (struct lab_part){gpa, len, flags};
 }
 
-/* Header and frame in guest memory: where. */
-static uint64_t write_frame(unsigned number, uint32_t len)
-{
-	uint64_t at = lab_alloc(l, l->r.header + len);
-
-	memset(lab_at(l, at), 0, l->r.header);
-	lab_fill((uint8_t *)lab_at(l, at) + l->r.header, len, number);
-	return at;
-}
-
 static void send_parts(void)
 {
 	assert_true(lab_put(l, parts, n_parts) >= 0);
@@ -62,24 +52,11 @@ static void send_parts(void)
 static void send_frame(unsigned number)
 {
 	n_parts = 0;
-	add(write_frame(number, LEN), l->r.header + LEN, 0);
+	add(lab_write_frame(l, number, LEN), l->r.header + LEN, 0);
 	send_parts();
 }
 
 /* --- what came out ----------------------------------------------------------------------- */
-
-static void expect_frame(const struct frame *f, unsigned number, uint32_t len)
-{
-	static uint8_t want[FRAME_MAX], got[FRAME_MAX];
-
-	assert_int_equal(f->drop, DROP_NONE);
-	assert_int_equal(f->len, len);
-	assert_true(f->snap_len <= len);
-	assert_true(f->snap_len == len || f->snap_len >= SNAP_MIN);
-	lab_fill(want, len, number);
-	assert_int_equal(frame_copy(f, 0, got, len), len);
-	assert_memory_equal(got, want, len);
-}
 
 static void expect_all_used(unsigned n)
 {
@@ -102,10 +79,10 @@ static void expect_drop(enum drop drop)
 	send_parts();
 	send_frame(2);
 	assert_int_equal(lab_take(l), 3);
-	expect_frame(&l->vec.f[0], 1, LEN);
+	lab_expect_frame(&l->vec.f[0], 1, LEN);
 	assert_int_equal(l->vec.f[1].drop, drop);
 	assert_int_equal(l->vec.f[1].snap_len, 0);
-	expect_frame(&l->vec.f[2], 2, LEN);
+	lab_expect_frame(&l->vec.f[2], 2, LEN);
 	expect_all_used(3);
 	assert_false(lab_is_broken(l));
 }
@@ -161,7 +138,7 @@ static void check_plain(void)
 			send_frame(sent++);
 		assert_int_equal(lab_take(l), n);
 		for (unsigned i = 0; i < n; i++)
-			expect_frame(&l->vec.f[i], seen++, LEN);
+			lab_expect_frame(&l->vec.f[i], seen++, LEN);
 		assert_int_equal(lab_used_all(l), 0);
 		expect_all_used(n);
 	}
@@ -184,7 +161,7 @@ static void check_bursts(void)
 		if (sent == seen)
 			lab_alloc_all(l);
 		while (turn % 40 < 30 && l->n_free > 2) {
-			uint64_t at = write_frame(sent, LEN);
+			uint64_t at = lab_write_frame(l, sent, LEN);
 			uint32_t first = sent++ % 50 == 7 ? 60 : l->r.header + LEN;
 
 			add(at, first, 0);
@@ -195,7 +172,7 @@ static void check_bursts(void)
 		vring_take(&l->r, &l->scratch, &l->vec, max);
 		assert_true(l->vec.n <= max && (l->vec.n > 0 || sent == seen));
 		for (unsigned i = 0; i < l->vec.n; i++)
-			expect_frame(&l->vec.f[i], seen++, LEN);
+			lab_expect_frame(&l->vec.f[i], seen++, LEN);
 		lab_return(l);
 		assert_int_equal(lab_used_all(l), l->vec.n);
 	}
@@ -220,17 +197,17 @@ static void check_long(void)
 	static const uint32_t lens[] = {1, 13, 127, 128, 129, 1514, 65535, FRAME_MAX};
 
 	for (unsigned i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
-		add(write_frame(i, lens[i]), l->r.header + lens[i], 0);
+		add(lab_write_frame(l, i, lens[i]), l->r.header + lens[i], 0);
 		send_parts();
 	}
 	assert_int_equal(lab_take(l), sizeof(lens) / sizeof(lens[0]));
 	for (unsigned i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
-		expect_frame(&l->vec.f[i], i, lens[i]);
+		lab_expect_frame(&l->vec.f[i], i, lens[i]);
 	expect_all_used(sizeof(lens) / sizeof(lens[0]));
 	/* One byte more than a frame may have: in one piece, and in two. */
-	add(write_frame(9, FRAME_MAX + 1), l->r.header + FRAME_MAX + 1, 0);
+	add(lab_write_frame(l, 9, FRAME_MAX + 1), l->r.header + FRAME_MAX + 1, 0);
 	expect_drop(DROP_TOO_BIG);
-	add(write_frame(9, 100), l->r.header + 100, 0);
+	add(lab_write_frame(l, 9, 100), l->r.header + 100, 0);
 	add(LAB_GPA, FRAME_MAX - 99, 0);
 	expect_drop(DROP_TOO_BIG);
 	/* All of the guest's memory, again and again. */
@@ -257,7 +234,7 @@ static void check_discard(void)
 	atomic_store(&l->r.mode, RING_ON);
 	send_frame(3);
 	assert_int_equal(lab_take(l), 1);
-	expect_frame(&l->vec.f[0], 3, LEN);
+	lab_expect_frame(&l->vec.f[0], 3, LEN);
 	expect_all_used(1);
 }
 
@@ -285,9 +262,9 @@ static void split_loop(unsigned n, unsigned from, unsigned to)
 	d->third |= LAB_NEXT;
 	d->last = (uint16_t)(to < n ? (first + to) % size : to);
 	assert_int_equal(lab_take(l), 3);
-	expect_frame(&l->vec.f[0], 1, LEN);
+	lab_expect_frame(&l->vec.f[0], 1, LEN);
 	assert_int_equal(l->vec.f[1].drop, DROP_BAD_DESCRIPTOR);
-	expect_frame(&l->vec.f[2], 2, LEN);
+	lab_expect_frame(&l->vec.f[2], 2, LEN);
 	expect_all_used(3);
 }
 
@@ -364,15 +341,15 @@ static void G01_too_long(void **state)
 		shape.is_packed = packed;
 		shape.size = packed ? RING_LONG - 3 : RING_LONG;
 		start(&shape);
-		at = write_frame(7, VRING_CHAIN_MAX - 1);
+		at = lab_write_frame(l, 7, VRING_CHAIN_MAX - 1);
 		add(at, 12, 0);
 		for (unsigned i = 0; i < VRING_CHAIN_MAX - 1; i++)
 			add(at + 12 + i, 1, 0);
 		send_parts();
 		assert_int_equal(lab_take(l), 1);
-		expect_frame(&l->vec.f[0], 7, VRING_CHAIN_MAX - 1);
+		lab_expect_frame(&l->vec.f[0], 7, VRING_CHAIN_MAX - 1);
 		expect_all_used(1);
-		at = write_frame(7, RING_LONG);
+		at = lab_write_frame(l, 7, RING_LONG);
 		for (unsigned i = 0; i < VRING_CHAIN_MAX + 1; i++)
 			add(at + i, 1, 0);
 		expect_drop(DROP_BAD_DESCRIPTOR);
@@ -424,7 +401,7 @@ static void check_outside(void)
 {
 	for (unsigned i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
 		struct lab_part bad = outside[i];
-		uint64_t at = write_frame(3, LEN);
+		uint64_t at = lab_write_frame(l, 3, LEN);
 
 		/* Alone, after good ones, before good ones, and out of a table. */
 		add(bad.gpa, bad.len, 0);
@@ -466,7 +443,7 @@ static void check_edges(void)
 	}
 	assert_int_equal(lab_take(l), 6);
 	for (unsigned i = 0; i < 6; i++)
-		expect_frame(&l->vec.f[i], i / 2 + i % 2 * 10, LEN);
+		lab_expect_frame(&l->vec.f[i], i / 2 + i % 2 * 10, LEN);
 	expect_all_used(6);
 }
 
@@ -480,7 +457,7 @@ static void G02_edges(void **state)
 
 static struct lab_part good_table(unsigned number)
 {
-	uint64_t at = write_frame(number, LEN);
+	uint64_t at = lab_write_frame(l, number, LEN);
 
 	return lab_table(l, (struct lab_part[]){{at, 20, 0}, {at + 20, l->r.header + LEN - 20, 0}},
 			 2);
@@ -493,13 +470,13 @@ static void check_indirect(void)
 	parts[n_parts++] = good_table(5);
 	send_parts();
 	/* A direct chain that ends in an indirect one; its WRITE says nothing (2.7.5.3.1). */
-	at = write_frame(6, LEN);
+	at = lab_write_frame(l, 6, LEN);
 	add(at, l->r.header, 0);
 	parts[n_parts++] = lab_table(l, (struct lab_part[]){{at + l->r.header, LEN, 0}}, 1);
 	parts[1].flags |= LAB_WRITE;
 	send_parts();
 	if (l->shape.is_packed) { /* DPDK's driver says WRITE of a header in a table */
-		at = write_frame(7, LEN);
+		at = lab_write_frame(l, 7, LEN);
 		parts[n_parts++] = lab_table(l,
 					     (struct lab_part[]){{at, l->r.header, LAB_WRITE},
 								 {at + l->r.header, LEN, 0}},
@@ -508,7 +485,7 @@ static void check_indirect(void)
 	}
 	assert_int_equal(lab_take(l), 2u + l->shape.is_packed);
 	for (unsigned i = 0; i < l->vec.n; i++)
-		expect_frame(&l->vec.f[i], 5 + i, LEN);
+		lab_expect_frame(&l->vec.f[i], 5 + i, LEN);
 	expect_all_used(l->vec.n);
 }
 
@@ -645,7 +622,7 @@ static void G04_used_index_rewritten(void **state)
 		send_frame(i);
 		memcpy(l->part[2] + 2, &wild, 2);
 		assert_int_equal(lab_take(l), 1);
-		expect_frame(&l->vec.f[0], i, LEN);
+		lab_expect_frame(&l->vec.f[0], i, LEN);
 		memcpy(l->part[2] + 2, &wild, 2);
 		expect_all_used(1);
 	}
@@ -657,7 +634,7 @@ static void G04_used_index_rewritten(void **state)
 /* The header over k descriptors, with descriptors of no bytes between them; the frame over more. */
 static void header_over(unsigned k, bool with_empty)
 {
-	uint64_t at = write_frame(k, LEN);
+	uint64_t at = lab_write_frame(l, k, LEN);
 	uint32_t from = 0;
 
 	for (unsigned i = 1; i <= k; i++) {
@@ -672,15 +649,15 @@ static void header_over(unsigned k, bool with_empty)
 	add(at + from + 100, LEN - 100, 0);
 	send_parts();
 	assert_int_equal(lab_take(l), 1);
-	expect_frame(&l->vec.f[0], k, LEN);
+	lab_expect_frame(&l->vec.f[0], k, LEN);
 	expect_all_used(1);
 	/* Its last bytes and the frame's first in one. */
-	at = write_frame(k, LEN);
+	at = lab_write_frame(l, k, LEN);
 	add(at, k - 1, 0);
 	add(at + k - 1, LEN + l->r.header - (k - 1), 0);
 	send_parts();
 	assert_int_equal(lab_take(l), 1);
-	expect_frame(&l->vec.f[0], k, LEN);
+	lab_expect_frame(&l->vec.f[0], k, LEN);
 	expect_all_used(1);
 }
 
@@ -722,11 +699,11 @@ static void G05_header_short(void **state)
 
 static void check_direction(void)
 {
-	uint64_t at = write_frame(1, LEN);
+	uint64_t at = lab_write_frame(l, 1, LEN);
 
 	add(at, l->r.header + LEN, LAB_WRITE);
 	expect_drop(DROP_BAD_DESCRIPTOR);
-	at = write_frame(1, LEN);
+	at = lab_write_frame(l, 1, LEN);
 	add(at, l->r.header, 0);
 	add(at + l->r.header, LEN, LAB_WRITE);
 	expect_drop(DROP_BAD_DESCRIPTOR);

@@ -20,41 +20,10 @@
 #include "tests/lib/ring_rx.h"
 
 enum {
-	RING = 256,
 	TCP4 = ETH_HEADER + 20, /* where TCP begins */
 	HEADERS = TCP4 + 20,
 	FEW = 4, /* buffers at hand */
 };
-
-/* With and without buffers that merge; the last two are a legacy guest's. */
-static const struct lab_shape shapes[] = {
-	{.size = RING, .base = 65500, .header = 12, .has_mrg = true, .has_indirect = true},
-	{.size = RING, .base = 65500, .header = 12, .has_indirect = true, .is_in_order = true},
-	{.size = 201,
-	 .base = 190,
-	 .header = 12,
-	 .has_mrg = true,
-	 .has_indirect = true,
-	 .is_packed = true},
-	{.size = 201,
-	 .base = 190,
-	 .header = 12,
-	 .has_indirect = true,
-	 .is_packed = true,
-	 .is_in_order = true},
-	{.size = RING, .header = 10, .has_indirect = true},
-	{.size = RING, .header = 12, .has_mrg = true},
-};
-enum { SHAPES = sizeof(shapes) / sizeof(shapes[0]) };
-
-static void for_shapes(void (*check)(void))
-{
-	for (unsigned i = 0; i < SHAPES; i++) {
-		rx_start(&shapes[i]);
-		check();
-		rx_stop();
-	}
-}
 
 /* --- tags, offloads ---------------------------------------------------------------------- */
 
@@ -152,7 +121,7 @@ static void check_tags(void)
 static void G10_tags(void **state)
 {
 	(void)state;
-	for_shapes(check_tags);
+	rx_for_shapes(check_tags);
 }
 
 static void receive_whole(uint32_t payload, bool is_gso, struct tag tag)
@@ -192,7 +161,7 @@ static void check_passed(void)
 static void G14_passed(void **state)
 {
 	(void)state;
-	for_shapes(check_passed);
+	rx_for_shapes(check_passed);
 }
 
 static void expect_segments(unsigned n, bool is_partial, struct tag tag)
@@ -240,7 +209,7 @@ static void check_segmented(void)
 static void G14_segmented(void **state)
 {
 	(void)state;
-	for_shapes(check_segmented);
+	rx_for_shapes(check_segmented);
 }
 
 /* Buffers for some of the segments only: the guest has those. */
@@ -264,7 +233,7 @@ static void check_some_segments(void)
 static void G09_some_segments(void **state)
 {
 	(void)state;
-	for_shapes(check_some_segments);
+	rx_for_shapes(check_some_segments);
 }
 
 /* What a device at the other end says of checksums is told only to a guest that agreed to hear it (virtio 1.2, 5.1.6.4.1). */
@@ -285,7 +254,7 @@ static void check_valid(void)
 static void G14_data_valid(void **state)
 {
 	(void)state;
-	for_shapes(check_valid);
+	rx_for_shapes(check_valid);
 }
 
 /* --- what a sender asks for -------------------------------------------------------------- */
@@ -455,8 +424,8 @@ static void G07_asked(void **state)
 
 	(void)state;
 	fab_create(&b);
-	for (unsigned i = 0; i < SHAPES; i++)
-		check_asked(&shapes[i], &b);
+	for (unsigned i = 0; i < RX_SHAPES; i++)
+		check_asked(&rx_shapes[i], &b);
 	fab_destroy(&b);
 }
 

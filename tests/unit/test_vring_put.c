@@ -12,47 +12,16 @@
 #include "tests/lib/ring_rx.h"
 
 enum {
-	RING = 1024,
 	FEW = 4, /* buffers at hand, where frames come one by one */
 };
-
-/* With and without buffers that merge; the last two are a legacy guest's. */
-static const struct lab_shape shapes[] = {
-	{.size = RING, .base = 65500, .header = 12, .has_mrg = true, .has_indirect = true},
-	{.size = RING, .base = 65500, .header = 12, .has_indirect = true, .is_in_order = true},
-	{.size = 999,
-	 .base = 990,
-	 .header = 12,
-	 .has_mrg = true,
-	 .has_indirect = true,
-	 .is_packed = true},
-	{.size = 999,
-	 .base = 990,
-	 .header = 12,
-	 .has_indirect = true,
-	 .is_packed = true,
-	 .is_in_order = true},
-	{.size = RING, .header = 10, .has_indirect = true},
-	{.size = RING, .header = 12, .has_mrg = true},
-};
-enum { SHAPES = sizeof(shapes) / sizeof(shapes[0]) };
-
-static void for_shapes(void (*check)(void))
-{
-	for (unsigned i = 0; i < SHAPES; i++) {
-		rx_start(&shapes[i]);
-		check();
-		rx_stop();
-	}
-}
 
 /* Those whose buffers merge, or those whose do not. */
 static void for_mrg(bool has_mrg, void (*check)(void))
 {
-	for (unsigned i = 0; i < SHAPES; i++) {
-		if (shapes[i].has_mrg != has_mrg)
+	for (unsigned i = 0; i < RX_SHAPES; i++) {
+		if (rx_shapes[i].has_mrg != has_mrg)
 			continue;
-		rx_start(&shapes[i]);
+		rx_start(&rx_shapes[i]);
 		check();
 		rx_stop();
 	}
@@ -83,7 +52,7 @@ static void check_plain(void)
 static void G10_plain(void **state)
 {
 	(void)state;
-	for_shapes(check_plain);
+	rx_for_shapes(check_plain);
 }
 
 /* A buffer of exactly the frame's size, and one that lacks a byte. */
@@ -113,7 +82,7 @@ static void check_exact(void)
 static void G10_exact(void **state)
 {
 	(void)state;
-	for_shapes(check_exact);
+	rx_for_shapes(check_exact);
 }
 
 /* Buffers of several pieces, the header on its own or over some of them, direct and in a table. */
@@ -145,7 +114,7 @@ static void check_chains(void)
 static void G10_chains(void **state)
 {
 	(void)state;
-	for_shapes(check_chains);
+	rx_for_shapes(check_chains);
 }
 
 /* --- merged buffers ---------------------------------------------------------------------- */
@@ -265,7 +234,7 @@ static void check_starved(void)
 static void G09_no_buffers(void **state)
 {
 	(void)state;
-	for_shapes(check_starved);
+	rx_for_shapes(check_starved);
 }
 
 /* The guest reads nothing until its ring is full, and then goes on. */
@@ -290,7 +259,7 @@ static void check_stopped(void)
 static void G09_guest_stops(void **state)
 {
 	(void)state;
-	for_shapes(check_stopped);
+	rx_for_shapes(check_stopped);
 }
 
 /* Too few for a long frame: it takes none, a short one behind it passes. */
@@ -407,8 +376,8 @@ static void G08_bad_buffers(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		for (unsigned k = 0; k < SHAPES; k++) {
-			rx_start(&shapes[k]);
+		for (unsigned k = 0; k < RX_SHAPES; k++) {
+			rx_start(&rx_shapes[k]);
 			memset(lab_at(rx_lab, LAB_FAR), RX_CANARY, LAB_SMALL_BYTES);
 			if (bad[i].flags & LAB_INDIRECT)
 				memset(lab_at(rx_lab, LAB_FAR), 0, LAB_SMALL_BYTES);
@@ -424,10 +393,10 @@ static void G08_bad_buffers(void **state)
 static void G08_mixed_directions(void **state)
 {
 	(void)state;
-	for (unsigned k = 0; k < SHAPES; k++) {
+	for (unsigned k = 0; k < RX_SHAPES; k++) {
 		struct lab_part two[2];
 
-		rx_start(&shapes[k]);
+		rx_start(&rx_shapes[k]);
 		two[0] = rx_canary(2000);
 		two[1] = rx_canary(2000);
 		two[1].flags = 0;

@@ -46,43 +46,22 @@ static void add(uint64_t gpa, uint32_t len, uint16_t flags)
 	parts[n_parts++] = (struct lab_part){gpa, len, flags};
 }
 
-/* Header and frame in guest memory: where. */
-static uint64_t write_frame(unsigned number, uint32_t len)
-{
-	uint64_t at = lab_alloc(l, l->r.header + len);
-
-	memset(lab_at(l, at), 0, l->r.header);
-	lab_fill((uint8_t *)lab_at(l, at) + l->r.header, len, number);
-	return at;
-}
-
 static void send_parts(void)
 {
 	assert_true(lab_put(l, parts, n_parts) >= 0);
 	n_parts = 0;
 }
 
-static void expect_frame(const struct frame *f, unsigned number, uint32_t len)
-{
-	static uint8_t want[FRAME_MAX], got[FRAME_MAX];
-
-	assert_int_equal(f->drop, DROP_NONE);
-	assert_int_equal(f->len, len);
-	lab_fill(want, len, number);
-	assert_int_equal(frame_copy(f, 0, got, len), len);
-	assert_memory_equal(got, want, len);
-}
-
 static void send_frame(unsigned number)
 {
 	n_parts = 0;
-	add(write_frame(number, LEN), l->r.header + LEN, 0);
+	add(lab_write_frame(l, number, LEN), l->r.header + LEN, 0);
 	send_parts();
 }
 
 static struct lab_part good_table(unsigned number)
 {
-	uint64_t at = write_frame(number, LEN);
+	uint64_t at = lab_write_frame(l, number, LEN);
 
 	return lab_table(l, (struct lab_part[]){{at, 20, 0}, {at + 20, l->r.header + LEN - 20, 0}},
 			 2);
@@ -174,13 +153,13 @@ static void check_reads(void)
 	table = good_table(2);
 	parts[n_parts++] = table;
 	send_parts();
-	heads[2] = write_frame(3, LEN);
+	heads[2] = lab_write_frame(l, 3, LEN);
 	add(heads[2], 5, 0);
 	add(heads[2] + 5, 50, 0);
 	add(heads[2] + 55, l->r.header + LEN - 55, 0);
 	send_parts();
 	/* With offload fields: the long way of a head. */
-	heads[3] = write_frame(4, LEN);
+	heads[3] = lab_write_frame(l, 4, LEN);
 	*(uint8_t *)lab_at(l, heads[3]) = OFFLOAD_NEEDS_CSUM;
 	add(heads[3], l->r.header + LEN, 0);
 	send_parts();
@@ -188,7 +167,7 @@ static void check_reads(void)
 	n = stepper_accesses(take_shut, NULL, s.mem, s.bytes, at, 20000);
 	assert_int_equal(l->vec.n, 4);
 	for (unsigned i = 0; i < 4; i++)
-		expect_frame(&l->vec.f[i], i + 1, LEN);
+		lab_expect_frame(&l->vec.f[i], i + 1, LEN);
 	assert_true(n < 20000);
 	expect_read_once(&s, at, n, &table, heads);
 	l->mem.span[0].host = saved;
@@ -438,7 +417,7 @@ static void G06_race(void **state)
 static void send_somehow(unsigned number, uint32_t len)
 {
 	uint32_t bytes = len + l->r.header, at = 0;
-	uint64_t gpa = write_frame(number, len);
+	uint64_t gpa = lab_write_frame(l, number, len);
 	struct lab_part table;
 
 	n_parts = 0;
