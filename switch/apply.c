@@ -163,13 +163,6 @@ static void close_port(struct daemon *d, struct port *p, bool keeps_slot)
 	device_free(p);
 }
 
-static bool is_of_slot(const struct fdb_entry *e, void *arg)
-{
-	const uint16_t *slot = arg;
-
-	return e->slot == *slot;
-}
-
 /* Takes a running port out of the fabric and closes its device, because that will be another. */
 static int take_out(struct attempt *a, const struct want *old, struct port *p)
 {
@@ -187,7 +180,7 @@ static int take_out(struct attempt *a, const struct want *old, struct port *p)
 	else
 		a->before = swap_fabric(d, fab);
 	a->closed[a->n_closed++] = (struct closed){*old, p};
-	fdb_flush(d->fdb, is_of_slot, &p->slot, false);
+	fdb_flush_slot(d->fdb, p->slot);
 	device_close(d, p);
 	return 0;
 }
@@ -629,7 +622,7 @@ void apply_tap_notice(struct daemon *d, const struct tap_answer *a, const int *f
 	}
 	device_take_tap(d, p, a, fds);
 	if (a->state != PORT_UP)
-		fdb_flush(d->fdb, is_of_slot, &p->slot, false);
+		fdb_flush_slot(d->fdb, p->slot);
 	snprintf(object, sizeof(object), "port %s", p->name);
 	state_event(d->state,
 		    a->state == PORT_UP	    ? "port_up"

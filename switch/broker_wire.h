@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* broker_wire: one message with its descriptors, on the sockets between broker and switch. */
+/* broker_wire: one message with its descriptors, on the sockets between broker and switch, and to front-ends. */
 #ifndef VFAB_SWITCH_BROKER_WIRE_H
 #define VFAB_SWITCH_BROKER_WIRE_H
 

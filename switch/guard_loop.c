@@ -64,13 +64,6 @@ static void probe(struct guard_loop *g, struct daemon *d, struct port *p)
 	p->ops->tx(p, 0, &g->scratch, &t, 1);
 }
 
-static bool is_of_slot(const struct fdb_entry *e, void *arg)
-{
-	const uint16_t *slot = arg;
-
-	return e->slot == *slot;
-}
-
 /*
  * What the port seems to have learned came round the loop: it goes, so that stations elsewhere are found again with
  * their next frame.  Nothing is learned from a capped port.
@@ -78,7 +71,7 @@ static bool is_of_slot(const struct fdb_entry *e, void *arg)
 static void cap(struct guard_loop *g, struct daemon *d, struct port *p, uint32_t now_s)
 {
 	atomic_store(&p->loop_until_s, now_s + LOOP_HOLD_S);
-	fdb_flush(d->fdb, is_of_slot, &p->slot, false);
+	fdb_flush_slot(d->fdb, p->slot);
 	g->port[p->slot].is_capped = true;
 }
 

@@ -30,6 +30,7 @@
 
 #include "switch/apply.h"
 #include "switch/base/log.h"
+#include "switch/broker_wire.h"
 #include "switch/device.h"
 #include "switch/port/vhost_msg.h"
 #include "switch/watchdog.h"
@@ -54,7 +55,6 @@ struct guest {
 
 struct guest_table {
 	struct guest guest[SLOT_MAX];
-	unsigned n_connected;
 	int event_fd;
 };
 
@@ -76,13 +76,6 @@ static void close_fd(int *fd)
 }
 
 /* --- what others see --------------------------------------------------------------------- */
-
-static bool is_of_slot(const struct fdb_entry *e, void *arg)
-{
-	const uint16_t *slot = arg;
-
-	return e->slot == *slot;
-}
 
 static void tell(const struct guest *g, const char *kind, const char *text)
 {
@@ -108,7 +101,7 @@ static void settle(struct guest *g, const char *text)
 		return;
 	if (is_other) {
 		if (state != PORT_UP)
-			fdb_flush(g->d->fdb, is_of_slot, &p->slot, false);
+			fdb_flush_slot(g->d->fdb, p->slot);
 		tell(g, kinds[state], text);
 	}
 	apply_publish(g->d);
@@ -151,8 +144,6 @@ static void forget_connection(struct guest *g)
 	loop_cancel(d->loop, g->again_timer);
 	g->half_timer = g->again_timer = 0;
 	close_fd(&g->fd);
-	if (--d->guests->n_connected == 0)
-		watchdog_watch(false);
 	vhost_reset(device_of(g));
 	d->state->is_answering[g->port->slot] = false;
 }
@@ -175,8 +166,6 @@ static int watch(struct guest *g, int fd)
 	if (err)
 		return err;
 	g->fd = fd;
-	g->d->guests->n_connected++;
-	watchdog_watch(true);
 	return 0;
 }
 
@@ -286,28 +275,12 @@ static ssize_t look(const struct guest *g, void *bytes, size_t n)
 static int look_at_fds(const struct guest *g, struct vhost_msg *m, int *fds, unsigned *n,
 		       char why[static GUEST_WHY_SIZE])
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * VHOST_MSG_FDS)];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = {m, VHOST_HEADER + m->size};
-	struct msghdr h = {.msg_iov = &iov,
-			   .msg_iovlen = 1,
-			   .msg_control = control.bytes,
-			   .msg_controllen = sizeof(control)};
-	struct cmsghdr *c;
+	ssize_t got = wire_receive(g->fd, m, VHOST_HEADER + m->size, MSG_PEEK | MSG_DONTWAIT, fds,
+				   VHOST_MSG_FDS, n);
 
-	if (recvmsg(g->fd, &h, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
-		return -errno;
-	c = CMSG_FIRSTHDR(&h);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-		*n = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(fds, CMSG_DATA(c), *n * sizeof(int));
-	}
-	if (!(h.msg_flags & MSG_CTRUNC))
-		return 0;
-	snprintf(why, GUEST_WHY_SIZE, "more descriptors than a message may carry");
-	return -EPROTO;
+	if (got == -EMFILE)
+		snprintf(why, GUEST_WHY_SIZE, "more descriptors than a message may carry");
+	return got < 0 ? (int)got : 0;
 }
 
 /* Looks at a message without taking it: 1: it is whole; 0: not yet; -errno; -EPIPE: the end.  Descriptors, n of them. */
@@ -364,28 +337,6 @@ static int take(const struct guest *g, const struct vhost_msg *m, unsigned n_fds
 	return had == (n_fds > 0) || m->request == VHOST_USER_REM_MEM_REG ? 0 : -EPROTO;
 }
 
-static int answer(const struct guest *g, const struct vhost_answer *a)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	struct iovec iov = {(void *)(uintptr_t)&a->reply, VHOST_HEADER + a->reply.size};
-	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *c;
-
-	if (a->fd >= 0) {
-		h.msg_control = control.bytes;
-		h.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&h);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &a->fd, sizeof(int));
-	}
-	return sendmsg(g->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)iov.iov_len ? 0 : -EPIPE;
-}
-
 /* A whole message.  0, or -errno: the connection is to end. */
 static int serve(struct guest *g, const struct vhost_msg *m, int *fds, unsigned n_fds,
 		 char why[static GUEST_WHY_SIZE])
@@ -414,7 +365,8 @@ static int serve(struct guest *g, const struct vhost_msg *m, int *fds, unsigned 
 				 vhost_msg_word(m->request));
 	}
 	if (!err && a->has_reply)
-		err = answer(g, a);
+		err = wire_send(g->fd, &a->reply, VHOST_HEADER + a->reply.size, MSG_DONTWAIT,
+				&a->fd, a->fd >= 0);
 	__atomic_store_n(is_answering, 0, __ATOMIC_RELEASE);
 	snprintf(why, GUEST_WHY_SIZE, "%s", a->why);
 	free(a);

@@ -2,7 +2,8 @@
 /*
  * watchdog: a timer, its signal, and what that signal looks at.
  *
- * worker.c adds its thread, guest.c switches the timer on while guests are connected.
+ * worker.c adds its thread.  The timer runs while guests are called: who calls starts it, and the first look at which nobody
+ * called since the last stops it.
  *
  *      timer -> SIGUSR2 on the control thread -> the same call as at the last look? -> SIGUSR1 on that worker -> EINTR
  *
@@ -21,9 +22,7 @@
 #include "switch/port/port.h"
 
 enum {
-	/* Two looks at the same call end it.  Longer while nobody is called: the first look after that is a little late. */
-	WATCHDOG_MS = 50,
-	WATCHDOG_IDLE_MS = 500,
+	WATCHDOG_MS = 50,	       /* two looks at the same call end it */
 	THREADS_MAX = 2 * WORKERS_MAX, /* while one set of workers follows another */
 };
 
@@ -37,17 +36,20 @@ static struct watched {
 
 static timer_t timer;
 static bool has_timer;
-static long period_ms; /* 0: off */
+static _Atomic bool is_asleep = true; /* the timer is off: who calls starts it */
 
-static void set_period(long ms)
+static void set_timer(long ms)
 {
 	struct itimerspec when = {.it_interval.tv_nsec = ms * 1000000L};
 
-	if (ms == period_ms)
-		return;
-	period_ms = ms;
 	when.it_value = when.it_interval;
 	timer_settime(timer, 0, &when, NULL);
+}
+
+static void wake(void)
+{
+	if (atomic_load(&is_asleep) && atomic_exchange(&is_asleep, false))
+		set_timer(WATCHDOG_MS);
 }
 
 /* True when it called somebody since the last look. */
@@ -64,17 +66,28 @@ static bool look(struct watched *w)
 	return is_calling;
 }
 
-static void on_look(int signo)
+static bool look_at_all(void)
 {
-	int saved = errno;
 	bool is_calling = false;
 
-	(void)signo;
 	for (unsigned i = 0; i < THREADS_MAX; i++)
 		if (atomic_load(&watched[i].is_used))
 			is_calling |= look(&watched[i]);
-	if (period_ms)
-		set_period(is_calling ? WATCHDOG_MS : WATCHDOG_IDLE_MS);
+	return is_calling;
+}
+
+static void on_look(int signo)
+{
+	int saved = errno;
+
+	(void)signo;
+	if (!look_at_all()) {
+		/* Off before it says so, and looked at once more after: who began to call meanwhile did not start it. */
+		set_timer(0);
+		atomic_store(&is_asleep, true);
+		if (look_at_all())
+			wake();
+	}
 	errno = saved;
 }
 
@@ -98,13 +111,7 @@ int watchdog_start(void)
 	return 0;
 }
 
-void watchdog_watch(bool is_on)
-{
-	if (has_timer)
-		set_period(is_on ? WATCHDOG_MS : 0);
-}
-
-int watchdog_add(pthread_t thread, const struct scratch *s)
+int watchdog_add(pthread_t thread, struct scratch *s)
 {
 	for (int i = 0; i < THREADS_MAX; i++) {
 		if (atomic_load(&watched[i].is_used))
@@ -112,6 +119,8 @@ int watchdog_add(pthread_t thread, const struct scratch *s)
 		watched[i].thread = thread;
 		watched[i].s = s;
 		watched[i].calling = 0;
+		watched[i].calls = atomic_load(&s->calls);
+		s->on_call = wake;
 		atomic_store(&watched[i].is_used, true);
 		return i;
 	}

@@ -10,17 +10,13 @@
 #define VFAB_SWITCH_WATCHDOG_H
 
 #include <pthread.h>
-#include <stdbool.h>
 
 #include "switch/port/scratch.h"
 
 /* For the calling thread, once, before the sandbox.  0 or -errno. */
 int watchdog_start(void);
-/* Looks every WATCHDOG_MS, or not at all. */
-void watchdog_watch(bool is_on);
-
 /* A thread whose calls are seen in that scratch, until it was joined.  A handle, or -1: it is not watched. */
-int watchdog_add(pthread_t thread, const struct scratch *s);
+int watchdog_add(pthread_t thread, struct scratch *s);
 void watchdog_del(int handle);
 
 #endif

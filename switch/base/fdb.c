@@ -473,3 +473,15 @@ void fdb_destroy(struct fdb *fdb)
 {
 	free(fdb);
 }
+
+static bool is_of_slot(const struct fdb_entry *e, void *arg)
+{
+	const uint16_t *slot = arg;
+
+	return e->slot == *slot;
+}
+
+uint32_t fdb_flush_slot(struct fdb *fdb, uint16_t slot)
+{
+	return fdb_flush(fdb, is_of_slot, &slot, false);
+}

@@ -88,7 +88,6 @@ static inline fdb_key fdb_key_of(const uint8_t mac[6], uint16_t vid)
 #define FDB_SLOT_SHIFT	48
 #define FDB_FLAGS_SHIFT 32
 #define FDB_GENERATION	(0xffULL << 40)
-
 /* Multiply and fold: each of the two factors hides the key behind 64 random bits, so that without them nobody can choose keys
  * that fall together.  Both bucket choices come from the one result. */
 static inline uint64_t fdb_hash(const struct fdb_table *t, fdb_key key)
@@ -192,6 +191,7 @@ int fdb_del(struct fdb *fdb, fdb_key key);					 /* 0, -ENOENT */
 /* Removes learned entries for which match says so; returns how many. */
 typedef bool (*fdb_match)(const struct fdb_entry *e, void *arg);
 uint32_t fdb_flush(struct fdb *fdb, fdb_match match, void *arg, bool with_static);
+uint32_t fdb_flush_slot(struct fdb *fdb, uint16_t slot); /* of that port */
 /* Calls see for each entry; not a snapshot, but no entry that stays is missed or seen twice. */
 void fdb_walk(const struct fdb *fdb, void (*see)(const struct fdb_entry *e, void *arg), void *arg);
 /* Removes learned entries older than ageing_s[vid] seconds (array of 4096; 0: never). */

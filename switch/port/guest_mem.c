@@ -44,10 +44,7 @@ static _Atomic unsigned guards_used; /* places below this were ever used */
 static int guard_event = -1;
 static uint64_t mapped_bytes; /* of all guests; the control thread's */
 
-static int refuse(char why[static GUEST_WHY_SIZE], int err, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int refuse(char why[static GUEST_WHY_SIZE], int err, const char *fmt, ...)
+int guest_refuse(char why[static GUEST_WHY_SIZE], int err, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -157,20 +154,21 @@ static int check_region(const struct guest_mem *m, const struct guest_region *r,
 	uint64_t mine = r->size;
 
 	if (r->size == 0)
-		return refuse(why, -EINVAL, "a memory region of 0 bytes");
+		return guest_refuse(why, -EINVAL, "a memory region of 0 bytes");
 	if (r->gpa + r->size < r->gpa || r->uva + r->size < r->uva ||
 	    r->offset + r->size < r->offset || r->offset + r->size > INT64_MAX)
-		return refuse(why, -EINVAL, "a memory region that wraps around");
+		return guest_refuse(why, -EINVAL, "a memory region that wraps around");
 	for (unsigned i = 0; i < GUEST_REGIONS_MAX && mine <= GUEST_BYTES_MAX; i++)
 		mine += m->region[i].size;
 	if (mine > GUEST_BYTES_MAX || mapped_bytes + r->size > GUESTS_BYTES_MAX)
-		return refuse(why, -EINVAL, "more memory than a guest, or all of them, may share");
+		return guest_refuse(why, -EINVAL,
+				    "more memory than a guest, or all of them, may share");
 	for (unsigned i = 0; i < GUEST_REGIONS_MAX; i++) {
 		const struct guest_region *o = &m->region[i];
 
 		if (o->size && (overlaps(o->gpa, o->size, r->gpa, r->size) ||
 				overlaps(o->uva, o->size, r->uva, r->size)))
-			return refuse(why, -EINVAL, "memory regions overlap");
+			return guest_refuse(why, -EINVAL, "memory regions overlap");
 	}
 	return 0;
 }
@@ -184,15 +182,17 @@ static int check_file(const struct guest_region *r, int fd, size_t *page,
 
 	/* Only memory has seals; asked first, since any other file system might let us wait for its answers. */
 	if (fcntl(fd, F_GET_SEALS) < 0)
-		return refuse(why, -errno,
-			      "a memory region has to be a memfd, or a file of tmpfs or hugetlbfs");
+		return guest_refuse(
+			why, -errno,
+			"a memory region has to be a memfd, or a file of tmpfs or hugetlbfs");
 	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
-		return refuse(why, -errno, "memory region: %s", strerror(errno));
+		return guest_refuse(why, -errno, "memory region: %s", strerror(errno));
 	if (!S_ISREG(st.st_mode) || (fs.f_type != TMPFS_MAGIC && fs.f_type != HUGETLBFS_MAGIC))
-		return refuse(why, -EINVAL,
-			      "a memory region has to be a memfd, or a file of tmpfs or hugetlbfs");
+		return guest_refuse(
+			why, -EINVAL,
+			"a memory region has to be a memfd, or a file of tmpfs or hugetlbfs");
 	if (r->offset + r->size > (uint64_t)st.st_size)
-		return refuse(why, -EINVAL, "a memory region ends beyond its file");
+		return guest_refuse(why, -EINVAL, "a memory region ends beyond its file");
 	*page = fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize : 4096;
 	return 0;
 }
@@ -233,11 +233,12 @@ int guest_mem_add(struct guest_mem *m, unsigned place, const struct guest_region
 	start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
 		     (off_t)first);
 	if (start == MAP_FAILED)
-		return refuse(why, -errno, "a memory region cannot be mapped: %s", strerror(errno));
+		return guest_refuse(why, -errno, "a memory region cannot be mapped: %s",
+				    strerror(errno));
 	guard = guard_add(start, bytes, dead);
 	if (guard < 0) {
 		munmap(start, bytes);
-		return refuse(why, -ENOMEM, "too many memory regions in all");
+		return guest_refuse(why, -ENOMEM, "too many memory regions in all");
 	}
 	/* A guest's secrets are no part of our core dump, nor would a dump of them ever end. */
 	madvise(start, bytes, MADV_DONTDUMP);

@@ -51,6 +51,10 @@ struct guest_mem {
 	} map[GUEST_REGIONS_MAX];
 };
 
+/* Writes the reason; returns err. */
+int guest_refuse(char why[static GUEST_WHY_SIZE], int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* Readies the SIGBUS handler, once a process.  The descriptor that becomes readable (eventfd) when an owner died, or -errno. */
 int guest_guard_start(void);
 void guest_guard_tell(void); /* makes it readable; any thread, any time */

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,19 +35,6 @@ _Static_assert(offsetof(struct inflight_head, split.used_idx) == 14, "QueueRegio
 _Static_assert(offsetof(struct inflight_head, packed.old_used_wrap_counter) == 21,
 	       "QueueRegionPacked");
 _Static_assert(sizeof(struct inflight_head) == PACKED_HEAD, "QueueRegionPacked");
-
-static int refuse(char why[static GUEST_WHY_SIZE], int err, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int refuse(char why[static GUEST_WHY_SIZE], int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, GUEST_WHY_SIZE, fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 /* Bytes from one ring to the next. */
 static uint64_t ring_bytes(unsigned size, bool is_packed)
@@ -116,15 +102,16 @@ static int check_area(const struct vhost *vh, const struct inflight_area *a,
 	uint64_t most = ring_bytes(VRING_SIZE_MAX, true) * VHOST_RINGS_MAX;
 
 	if (a->queues == 0 || a->queues > 2u * vh->pairs)
-		return refuse(why, -EINVAL, "%u rings, not 1 to %u", a->queues, 2u * vh->pairs);
+		return guest_refuse(why, -EINVAL, "%u rings, not 1 to %u", a->queues,
+				    2u * vh->pairs);
 	if (a->size == 0 || a->size > VRING_SIZE_MAX)
-		return refuse(why, -EINVAL, "rings of %u descriptors", a->size);
+		return guest_refuse(why, -EINVAL, "rings of %u descriptors", a->size);
 	if (a->bytes < a->queues * ring_bytes(a->size, is_packed(vh)) || a->bytes > most)
-		return refuse(why, -EINVAL, "%llu bytes are not what the rings need",
-			      (unsigned long long)a->bytes);
+		return guest_refuse(why, -EINVAL, "%llu bytes are not what the rings need",
+				    (unsigned long long)a->bytes);
 	if (a->offset % PAGE_BYTES != 0 || a->offset > INT64_MAX - a->bytes)
-		return refuse(why, -EINVAL, "an area that begins at %llu",
-			      (unsigned long long)a->offset);
+		return guest_refuse(why, -EINVAL, "an area that begins at %llu",
+				    (unsigned long long)a->offset);
 	return 0;
 }
 
@@ -136,13 +123,13 @@ static int check_file(int fd, const struct inflight_area *a, char why[static GUE
 	struct stat st;
 
 	if (seals < 0 || !(seals & F_SEAL_SHRINK))
-		return refuse(why, -EINVAL, "not a memfd that is sealed against shrinking");
+		return guest_refuse(why, -EINVAL, "not a memfd that is sealed against shrinking");
 	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
-		return refuse(why, -errno, "its descriptor: %s", strerror(errno));
+		return guest_refuse(why, -errno, "its descriptor: %s", strerror(errno));
 	if (fs.f_type != TMPFS_MAGIC)
-		return refuse(why, -EINVAL, "not a memfd of small pages");
+		return guest_refuse(why, -EINVAL, "not a memfd of small pages");
 	if (a->offset + a->bytes > (uint64_t)st.st_size)
-		return refuse(why, -EINVAL, "the area ends beyond its file");
+		return guest_refuse(why, -EINVAL, "the area ends beyond its file");
 	return 0;
 }
 
@@ -158,7 +145,7 @@ int inflight_take(struct vhost *vh, int fd, const struct inflight_area *area,
 		return err;
 	map = mmap(NULL, area->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)area->offset);
 	if (map == MAP_FAILED)
-		return refuse(why, -errno, "the area cannot be mapped: %s", strerror(errno));
+		return guest_refuse(why, -errno, "the area cannot be mapped: %s", strerror(errno));
 
 	inflight_drop(vh);
 	vh->inflight_fd = fd;

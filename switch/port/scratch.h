@@ -40,6 +40,7 @@ struct scratch {
 	/* While the worker calls a guest, which may hang it: the ring, and how many calls there were.  The control thread looks. */
 	_Atomic uintptr_t calling;
 	_Atomic uint32_t calls;
+	void (*on_call)(void); /* before each of them; NULL: nobody wants to know */
 };
 
 int scratch_init(struct scratch *s); /* 0 or -ENOMEM */

@@ -261,12 +261,6 @@ static uint8_t ring_can(const struct vhost *vh, unsigned ring)
 	return (uint8_t)can;
 }
 
-static int refuse(char why[static GUEST_WHY_SIZE], const char *text, unsigned ring)
-{
-	snprintf(why, GUEST_WHY_SIZE, "ring %u: %s", ring, text);
-	return -EINVAL;
-}
-
 /* Finds the three parts of a ring in the memory; virtio 1.2, 2.7 and 2.8.10 say how long and how aligned they are. */
 static int find_parts(struct vhost *vh, unsigned ring, char why[static GUEST_WHY_SIZE])
 {
@@ -276,17 +270,19 @@ static int find_parts(struct vhost *vh, unsigned ring, char why[static GUEST_WHY
 	uint64_t size = c->size;
 
 	if (c->size > VRING_SIZE_MAX || (!packed && (c->size & (c->size - 1))))
-		return refuse(why, "a split ring's size is a power of 2", ring);
+		return guest_refuse(why, -EINVAL, "ring %u: a split ring's size is a power of 2",
+				    ring);
 	if ((c->desc & 15) || (c->avail & (packed ? 3 : 1)) || (c->used & 3))
-		return refuse(why, "its addresses are not aligned", ring);
+		return guest_refuse(why, -EINVAL, "ring %u: its addresses are not aligned", ring);
 	r->desc = guest_mem_at_uva(&vh->mem, c->desc, 16 * size);
 	r->driver = guest_mem_at_uva(&vh->mem, c->avail, packed ? 4 : 6 + 2 * size);
 	r->device = guest_mem_at_uva(&vh->mem, c->used, packed ? 4 : 6 + 8 * size);
 	if (!r->desc || !r->driver || !r->device)
-		return refuse(why, "its addresses are not in the guest's memory", ring);
+		return guest_refuse(why, -EINVAL,
+				    "ring %u: its addresses are not in the guest's memory", ring);
 	/* Where a file is mapped at an odd offset an aligned address may not be aligned here. */
 	if (((uintptr_t)r->desc & 7) || ((uintptr_t)r->driver & 3) || ((uintptr_t)r->device & 3))
-		return refuse(why, "its addresses are not aligned", ring);
+		return guest_refuse(why, -EINVAL, "ring %u: its addresses are not aligned", ring);
 	return 0;
 }
 
@@ -548,13 +544,14 @@ static int restore_rings(struct vhost *vh, int fd[static VHOST_FDS], bool trust_
 
 		if ((kick >= 0 && !vhost_is_eventfd(kick)) ||
 		    (call >= 0 && !vhost_is_eventfd(call)))
-			return refuse(why, "what was kept for it is no eventfd", i);
+			return guest_refuse(why, -EINVAL,
+					    "ring %u: what was kept for it is no eventfd", i);
 		vhost_set_kick(vh, i, take_fd(&fd[VHOST_FD_KICK + i]));
 		vhost_set_call(vh, i, take_fd(&fd[VHOST_FD_CALL + i]));
 		vhost_set_err(vh, i, take_fd(&fd[VHOST_FD_ERR + i]));
 		/* Where a packed ring was is written nowhere else. */
 		if (c->is_started && has(vh, VIRTIO_F_RING_PACKED) && !known && !vh->inflight)
-			return refuse(why, "its position is not known", i);
+			return guest_refuse(why, -EINVAL, "ring %u: its position is not known", i);
 		err = ring_run(vh, i, known, why);
 		if (err)
 			return err;

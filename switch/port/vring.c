@@ -44,7 +44,9 @@ static ssize_t ring_up(struct vring *r, struct scratch *s, int fd)
 	ssize_t done;
 
 	atomic_fetch_add_explicit(&s->calls, 1, memory_order_relaxed);
-	atomic_store_explicit(&s->calling, (uintptr_t)r, memory_order_release);
+	atomic_store(&s->calling, (uintptr_t)r);
+	if (s->on_call)
+		s->on_call();
 	done = write(fd, &one, sizeof(one));
 	if (done < 0 && errno != EINTR)
 		done = 0; /* full: the guest has not looked at the last one yet */
