@@ -11,7 +11,10 @@
 
 struct ctl;
 struct follower;
+struct gateway;
 struct guest_table;
+struct nat_plan;
+struct uplinks;
 
 struct daemon {
 	struct loop *loop;
@@ -32,6 +35,9 @@ struct daemon {
 	struct follower *followers; /* show_event.c: streams of events */
 	struct guest_table *guests; /* guest.c: connections of vhost-user ports */
 	struct watcher *watchers;   /* watch.c: traces and captures */
+	struct gateway *gateway;    /* the workers' own: see worker_call() */
+	struct nat_plan *nat_plan;  /* committed to its NAT */
+	struct uplinks *uplinks;    /* uplink.c: what became of the uplinks of conf */
 };
 
 #endif

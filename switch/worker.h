@@ -31,4 +31,7 @@ void worker_forget(struct worker *w, int fd);
 
 struct forwarder *worker_forwarder(struct worker *w);
 
+/* Control thread: has the worker run fn between two vectors, and waits until it has; it is to be short (100 us). */
+void worker_call(struct worker *w, void (*fn)(struct forwarder *fwd, void *arg), void *arg);
+
 #endif

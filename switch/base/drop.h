@@ -31,7 +31,26 @@
 	X(TX_FULL, "tx_full", "the output had no room")                                            \
 	X(PORT_DOWN, "port_down", "the output is down or has no peer")                             \
 	X(TX_ERROR, "tx_error", "the output refused the frame")                                    \
-	X(NO_MEMORY, "no_memory", "the worker had no buffer to segment or gather into")
+	X(NO_MEMORY, "no_memory", "the worker had no buffer to segment, gather or keep it in")        \
+	X(BAD_ARP, "bad_arp", "ARP or neighbour discovery that says what cannot be")                   \
+	X(BAD_IP, "bad_ip", "the IP or L4 headers do not describe a packet")                           \
+	X(MARTIAN, "martian", "source or destination address cannot be on this network")               \
+	X(TTL, "ttl", "its time to live ended at the gateway")                                         \
+	X(NO_ROUTE, "no_route", "the gateway knows no way to that destination")                        \
+	X(NETWORKS_APART, "networks_apart", "no route lets this network reach that one")               \
+	X(NO_NEIGHBOUR, "no_neighbour", "nobody answers for the next hop, or too many wait for it")    \
+	X(MTU, "mtu", "larger than the way out allows, and not to be fragmented")                      \
+	X(FRAGMENT, "fragment", "a fragment that overlaps, or came too early for too long")            \
+	X(NO_SERVICE, "no_service", "for the gateway itself, which does not serve that")               \
+	X(NAT_NO_SESSION, "nat_no_session", "from outside, and nobody inside asked for it")            \
+	X(NAT_DENIED, "nat_denied", "the forward does not allow this client")                          \
+	X(NAT_PROTOCOL, "nat_protocol", "NAT translates TCP, UDP and ICMP")                            \
+	X(NAT_TCP, "nat_tcp", "a TCP segment that starts no connection and belongs to none")           \
+	X(NAT_ERROR, "nat_error", "an ICMP error about a packet that never passed")                    \
+	X(NAT_FULL, "nat_full", "the network has as many sessions as it may")                          \
+	X(NAT_GUEST_FULL, "nat_guest_full", "the guest has as many sessions as it may")                \
+	X(NAT_RATE, "nat_rate", "the guest opens sessions faster than it may")                         \
+	X(NAT_PORTS, "nat_ports", "no port of the outside address is free")
 
 enum drop {
 	DROP_NONE, /* go on */

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * gateway: the switch's own addresses: ARP, neighbour discovery and ICMP echo answered, routing between networks, router
+ * advertisements, errors, and the way through the NAT.
+ *
+ * What.  A leg is an address of ours on a VLAN: inside legs are gateways of networks, outside legs stand on the VLAN of an
+ * uplink.  To the switch they are stations like others: a frame to a leg's MAC, or a group frame that a leg takes, comes
+ * here out of forward.c's second stage.  What the gateway sends goes back into it: a packet that was routed has another VLAN and
+ * other MACs then, and L2 decides by which port it leaves.
+ *
+ *    port -> admit -> L2 --(dst is a leg)--> gateway_take --> NAT --> next hop --> L2 of the other VLAN -> port
+ *                                               '--> made frames: answers, errors, questions ------'
+ *
+ * Host-only networks: the kernel's device is their gateway (DESIGN.md 6).  They have a leg only for routes between networks:
+ * frames to the gateway's MAC that are not for the host's address come here, all others go to the device as ever.
+ *
+ * Threads.  gateway_conf is immutable and part of the fabric.  gateway_take() and gateway_tick() take the gateway's lock, once for each
+ * vector; it is the workers' own, and the control thread never holds it: what it wants to know or change it has a worker do,
+ * between two vectors (worker_call()).
+ *
+ * RFC 826, 792, 1122, 1812, 4443, 4861, 4862, 8200, 5508.
+ */
+#ifndef VFAB_SWITCH_GATEWAY_H
+#define VFAB_SWITCH_GATEWAY_H
+
+#include "nat/nat.h"
+#include "switch/base/rate.h"
+#include "switch/neigh.h"
+#include "switch/port/port.h"
+#include "switch/trace.h"
+
+enum { LEGS_MAX = 4095, LEG_NONE = 0, GATEWAY_MADE = 128 };
+
+/* An address of ours on a VLAN. */
+struct gateway_leg {
+	uint16_t vid;
+	uint16_t slot; /* outside: of the uplink's port */
+	struct mac mac;
+	struct prefix v4, v6;	       /* our address and its network; is_set */
+	struct prefix more[15];	       /* outside: further addresses that are ours, for the NAT */
+	unsigned n_more;
+	struct ip next4, next6;	       /* outside: the next hop; all zero: none */
+	uint32_t mtu;		       /* of the IP packet */
+	bool is_outside, is_host_only; /* of the latter the kernel is the gateway */
+	bool is_nat;		       /* inside: to be translated on its way out, by `outside` */
+	bool routes_v6;		       /* inside: its IPv6 goes out untranslated; outside: ND is answered for such networks */
+	bool advertises;	       /* inside: router advertisements for v6 */
+	uint16_t outside;	       /* inside: place in legs of the way out; LEG_NONE: none */
+	uint64_t *reaches;	       /* inside: bit for each leg that it may begin to speak to (routes) */
+};
+
+/* What a configuration says of legs: made by legs.c out of a struct conf and the state of uplinks. */
+struct gateway_conf {
+	unsigned n_legs;	   /* place 0 is none */
+	struct gateway_leg *leg;
+	uint16_t leg_of[4096];	   /* by VLAN */
+};
+void gateway_conf_destroy(struct gateway_conf *c); /* NULL is fine */
+
+/* Frames that the gateway makes, in memory of the worker: answers, errors, questions, and what waited.  tci and the MACs are set; the body
+ * of one may lie in the source of the vector in hand, or in memory of the gateway until the lock is taken again. */
+struct gateway_made {
+	struct vec vec;
+	uint8_t *mem; /* GATEWAY_MADE snapshots of HEAD_LONG_STRIDE bytes */
+	struct iovec iov[GATEWAY_MADE];
+	uint64_t lost; /* for want of room */
+};
+int gateway_made_init(struct gateway_made *m); /* 0, -ENOMEM */
+void gateway_made_fini(struct gateway_made *m);
+
+/* What the gateway needs of who calls it. */
+struct gateway_call {
+	const struct gateway_conf *conf;
+	struct gateway_made *made;
+	uint64_t now_ns;
+	uint16_t in_slot;
+	uint8_t *head_long;    /* VEC_SIZE buffers of HEAD_LONG_STRIDE: for frame_pull of vec->f[i] */
+	struct recorder *rec;  /* NULL: nobody watches */
+};
+
+struct gateway;
+
+/* region: nat_region_bytes() of the broker.  NULL without memory. */
+struct gateway *gateway_create(struct neigh_table *neigh, bool is_fresh_neigh, void *nat_region, bool is_fresh_nat,
+			       const uint64_t seed[2], uint64_t now_ns);
+void gateway_destroy(struct gateway *g);
+
+/* --- Data --- */
+
+/* Does a leg take this group frame?  ARP for its address, ND to its solicited-node group, to all routers; a frame that it takes goes
+ * nowhere else.  Called for group frames on VLANs with a leg; no lock. */
+bool gateway_wants(const struct gateway_leg *leg, const struct frame *f);
+/* Unicast to the MAC of a host-only leg: is it for another network that routes let it reach?  No lock. */
+bool gateway_routes(const struct gateway_conf *c, const struct gateway_leg *leg, const struct frame *f);
+
+/*
+ * The frames of v with these indices, all for the leg of their VLAN (tci).  Afterwards each is dropped (f->drop), was taken in
+ * (f->out == OUT_LOCAL), or goes on: tci and both MACs are those of the next hop.  g->made holds what else is to be sent.
+ */
+void gateway_take(struct gateway *g, const struct gateway_call *call, struct vec *v, const uint8_t *index, unsigned n);
+
+/* What is due by now; the frames to be sent are in call->made.  Returns when it wants to be called again, UINT64_MAX: not before
+ * something was taken. */
+uint64_t gateway_tick(struct gateway *g, const struct gateway_call *call);
+
+/* --- Control: run by a worker, between two vectors --- */
+
+struct nat *gateway_nat(struct gateway *g);
+struct neigh *gateway_neigh(struct gateway *g);
+/* Legs came or changed: gratuitous ARP, unsolicited advertisements, router advertisements soon. */
+void gateway_announce(struct gateway *g, const struct gateway_conf *c, uint64_t now_ns);
+/* Locks and unlocks, for the functions above. */
+void gateway_lock(struct gateway *g);
+void gateway_unlock(struct gateway *g);
+
+/*
+ * Services: a packet to the gateway's own address and this UDP port, or from a leg outside to it (DHCP of the uplink), is
+ * copied into a ring for the control thread.  port 0: none.  The control thread reads with gateway_service_read() and answers
+ * by gateway_send(), which a worker runs.
+ */
+struct gateway_datagram {
+	uint16_t vid, slot;
+	struct mac src_mac;
+	struct ip src, dst;
+	uint16_t sport, dport;
+	uint16_t len; /* bytes of payload */
+	uint8_t payload[1500];
+};
+void gateway_serve(struct gateway *g, uint16_t vid, uint16_t udp_port, bool on);
+bool gateway_service_read(struct gateway *g, struct gateway_datagram *out); /* false: none waits */
+int gateway_service_fd(const struct gateway *g);			     /* eventfd: readable when some wait */
+/* An Ethernet frame of ours on that VLAN, at the next tick.  0, -ENOBUFS. */
+int gateway_send(struct gateway *g, uint16_t vid, const uint8_t *frame, uint16_t len);
+
+#endif
