@@ -15,29 +15,34 @@ BUILD   := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))$(if $(STAGES),/stages)
 
 CC      ?= cc
 CFLAGS  ?= -O2 -g
-PKGS    := yaml-0.1 jansson liburcu-qsbr libmnl libseccomp libcap-ng libpcap
+PKGS    := yaml-0.1 jansson liburcu-qsbr libmnl libnftnl libseccomp libcap-ng libpcap
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
            -Wwrite-strings -Wundef -Wvla -Wimplicit-fallthrough $(if $(filter 1,$(WERROR)),-Werror)
 HARDEN  := -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 FLAGS    = -std=c11 -D_GNU_SOURCE -I. -DVFAB_VERSION='"$(VERSION)"' $(WARN) $(HARDEN) \
-           $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -DVFAB_SANITIZED) $(if $(STAGES),-DVFAB_STAGES) \
+           $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -DVFAB_SANITIZED -DVFAB_TEST_CLOCK) $(if $(STAGES),-DVFAB_STAGES) \
            $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LINK     = -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) -pthread
 LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 Q       := $(if $(V),,@)
 
 # Objects, in reading order.
-BASE   := addr csum drop fdb frame isa log loop nearest rate rcu ring stage units
-CORE   := conf conf_merge conf_yaml conf_schema conf_value conf_check conf_print
-SWITCH := forward forwarder trace filter guard_loop worker fabric state broker_client sandbox plan want device guest watchdog apply ctl ctl_client \
-          ctl_conf show show_mac show_event watch story capture pcapng broker broker_check broker_tap \
-          broker_taps broker_guests broker_file broker_spawn broker_wire switch
+BASE   := addr csum drop fdb frame packet isa log loop nearest rate rcu ring stage units
+CORE   := conf conf_merge conf_list conf_yaml conf_schema conf_value conf_check conf_vlan conf_forward conf_out conf_check_out \
+          conf_check_ways conf_print
+SWITCH := forward forward_rare forwarder trace filter guard_loop worker fabric legs state broker_client sandbox plan want device guest \
+          watchdog uplink apply ctl ctl_client ctl_conf show show_mac show_out show_nat show_event watch story capture pcapng \
+          broker broker_check broker_tap broker_taps broker_guests broker_link broker_links broker_host broker_stock \
+          broker_file broker_spawn broker_wire switch
+GATEWAY := gateway gateway_group gateway_arp gateway_nd gateway_ra gateway_route gateway_local gateway_hop gateway_icmp gateway_frag gateway_made gateway_serve gateway_conf neigh hold
 PORT   := port scratch tap gso guest_mem vring vring_take vring_put vring_chain inflight vhost vhost_msg \
           vhost_ring_msg vhost_mem_msg
 VLAN   := vlan tag
-BRIDGE := rtnl netns
-TOOLS  := say call client table confile merge net port mac see top watch apply proc attach netns \
+NAT    := nat begin life nat_list plan tcp icmp frag session session_pool session_restore index places guest ports room wheel
+BRIDGE := rtnl netns tc bpf nft nft_rule nft_look sysctl sockets packet packet_socket
+DHCP   := wire client
+TOOLS  := say call client table confile merge net port uplink forward import nat mac see top watch apply proc attach netns \
           lab_state lab_conf lab_up lab_down lab complete
 
 # The packet path is compiled once more for AVX2, which isa.h chooses at start.
@@ -47,7 +52,8 @@ WIDE   := $(if $(filter x86_64,$(shell uname -m)),switch/forward switch/port/vri
 base_o   := $(BASE:%=switch/base/%.o)
 core_o   := $(CORE:%=switch/%.o)
 daemon_o := $(base_o) $(core_o) $(SWITCH:%=switch/%.o) $(PORT:%=switch/port/%.o) \
-            $(VLAN:%=vlan/%.o) $(BRIDGE:%=bridge/%.o) $(WIDE:%=%_wide.o)
+            $(GATEWAY:%=switch/%.o) $(NAT:%=nat/%.o) $(DHCP:%=dhcp/%.o) $(VLAN:%=vlan/%.o) \
+            $(BRIDGE:%=bridge/%.o) $(WIDE:%=%_wide.o)
 tools_o  := $(TOOLS:%=tools/%.o)
 
 all: $(BUILD)/vfabd $(BUILD)/vfab

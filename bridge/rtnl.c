@@ -2,8 +2,9 @@
 /*
  * rtnl: rtnetlink over libmnl.
  *
- * How it fits.  The broker (switch/broker_tap.c, switch/broker_taps.c) calls it; it knows nothing
- * of ports.
+ * How it fits.  The broker (switch/broker_tap.c, switch/broker_taps.c, switch/broker_link.c,
+ * switch/broker_links.c) calls it; it knows nothing of ports.  tc.c makes requests of its own with
+ * rtnl_request.h.
  *
  * Theory of operation.  A request is built in the socket's buffer, always with NLM_F_ACK, so that
  * each call ends with exactly one acknowledgement and a failed one with the kernel's errno.  The
@@ -27,6 +28,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "bridge/rtnl_request.h"
 
 enum {
 	REQUEST_MAX = 1024,    /* bytes of the largest request; ours have a handful of attributes */
@@ -72,7 +75,7 @@ void rtnl_destroy(struct rtnl *r)
 	free(r);
 }
 
-static struct nlmsghdr *begin(struct rtnl *r, uint16_t type, uint16_t flags)
+struct nlmsghdr *rtnl_begin(struct rtnl *r, uint16_t type, uint16_t flags)
 {
 	struct nlmsghdr *h = mnl_nlmsg_put_header(r->request);
 
@@ -82,8 +85,7 @@ static struct nlmsghdr *begin(struct rtnl *r, uint16_t type, uint16_t flags)
 	return h;
 }
 
-/* Sends what begin() started, gives each message of the answer to see, and waits for the end. */
-static int ask(struct rtnl *r, const struct nlmsghdr *h, mnl_cb_t see, void *arg)
+int rtnl_ask(struct rtnl *r, const struct nlmsghdr *h, mnl_cb_t see, void *arg)
 {
 	unsigned portid = mnl_socket_get_portid(r->nl);
 	ssize_t n;
@@ -172,6 +174,7 @@ static int see_link(const struct nlmsghdr *h, void *arg)
 	memset(l, 0, sizeof(*l));
 	l->ifindex = m->ifi_index;
 	l->flags = m->ifi_flags;
+	l->type = m->ifi_type;
 	mnl_attr_for_each(a, h, sizeof(*m))
 	{
 		switch (mnl_attr_get_type(a)) {
@@ -183,6 +186,9 @@ static int see_link(const struct nlmsghdr *h, void *arg)
 			break;
 		case IFLA_TXQLEN:
 			l->txqlen = u32_of(a);
+			break;
+		case IFLA_MASTER:
+			l->master = (int)u32_of(a);
 			break;
 		case IFLA_ADDRESS:
 			if (mnl_attr_get_payload_len(a) == sizeof(l->mac))
@@ -198,7 +204,7 @@ static int see_link(const struct nlmsghdr *h, void *arg)
 
 static int link_get(struct rtnl *r, int nsid, int ifindex, const char *name, struct rtnl_link *out)
 {
-	struct nlmsghdr *h = begin(r, RTM_GETLINK, 0);
+	struct nlmsghdr *h = rtnl_begin(r, RTM_GETLINK, 0);
 	struct ifinfomsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 	int err;
 
@@ -209,7 +215,7 @@ static int link_get(struct rtnl *r, int nsid, int ifindex, const char *name, str
 		mnl_attr_put_u32(h, IFLA_TARGET_NETNSID, (uint32_t)nsid);
 	mnl_attr_put_u32(h, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	out->ifindex = 0;
-	err = ask(r, h, see_link, out);
+	err = rtnl_ask(r, h, see_link, out);
 	if (err)
 		return err;
 	return out->ifindex ? 0 : -ENODEV;
@@ -227,7 +233,7 @@ int rtnl_link_get_index(struct rtnl *r, int nsid, int ifindex, struct rtnl_link 
 
 int rtnl_link_set(struct rtnl *r, int ifindex, const struct rtnl_change *c)
 {
-	struct nlmsghdr *h = begin(r, RTM_SETLINK, 0);
+	struct nlmsghdr *h = rtnl_begin(r, RTM_SETLINK, 0);
 	struct ifinfomsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 
 	m->ifi_index = ifindex;
@@ -247,27 +253,44 @@ int rtnl_link_set(struct rtnl *r, int ifindex, const struct rtnl_change *c)
 		mnl_attr_put_u32(h, IFLA_GROUP, c->group);
 	if (c->mac)
 		mnl_attr_put(h, IFLA_ADDRESS, sizeof(*c->mac), c->mac);
-	return ask(r, h, NULL, NULL);
+	return rtnl_ask(r, h, NULL, NULL);
+}
+
+int rtnl_link_mute(struct rtnl *r, int ifindex)
+{
+	struct nlmsghdr *h = rtnl_begin(r, RTM_SETLINK, 0);
+	struct ifinfomsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	struct nlattr *families, *family;
+
+	m->ifi_index = ifindex;
+	m->ifi_flags = IFF_NOARP;
+	m->ifi_change = IFF_NOARP;
+	families = mnl_attr_nest_start(h, IFLA_AF_SPEC);
+	family = mnl_attr_nest_start(h, AF_INET6);
+	mnl_attr_put_u8(h, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(h, family);
+	mnl_attr_nest_end(h, families);
+	return rtnl_ask(r, h, NULL, NULL);
 }
 
 int rtnl_link_del(struct rtnl *r, int nsid, int ifindex)
 {
-	struct nlmsghdr *h = begin(r, RTM_DELLINK, 0);
+	struct nlmsghdr *h = rtnl_begin(r, RTM_DELLINK, 0);
 	struct ifinfomsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 
 	m->ifi_index = ifindex;
 	if (nsid != RTNL_OWN)
 		mnl_attr_put_u32(h, IFLA_TARGET_NETNSID, (uint32_t)nsid);
-	return ask(r, h, NULL, NULL);
+	return rtnl_ask(r, h, NULL, NULL);
 }
 
 int rtnl_group_del(struct rtnl *r, uint32_t group)
 {
-	struct nlmsghdr *h = begin(r, RTM_DELLINK, 0);
+	struct nlmsghdr *h = rtnl_begin(r, RTM_DELLINK, 0);
 
 	mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg));
 	mnl_attr_put_u32(h, IFLA_GROUP, group);
-	return ask(r, h, NULL, NULL);
+	return rtnl_ask(r, h, NULL, NULL);
 }
 
 /* The bytes of an address in its own family: IPv4 is kept mapped, its four bytes are the last. */
@@ -280,7 +303,7 @@ static const void *ip_bytes(const struct ip *ip, size_t *size)
 static int addr_change(struct rtnl *r, uint16_t type, uint16_t flags, int ifindex,
 		       const struct prefix *p)
 {
-	struct nlmsghdr *h = begin(r, type, flags);
+	struct nlmsghdr *h = rtnl_begin(r, type, flags);
 	struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 	bool is_v4 = ip_is_v4(&p->ip);
 	size_t size;
@@ -299,7 +322,7 @@ static int addr_change(struct rtnl *r, uint16_t type, uint16_t flags, int ifinde
 		addr |= htobe32((uint32_t)(0xffffffffull >> p->len));
 		mnl_attr_put_u32(h, IFA_BROADCAST, addr);
 	}
-	return ask(r, h, NULL, NULL);
+	return rtnl_ask(r, h, NULL, NULL);
 }
 
 int rtnl_addr_add(struct rtnl *r, int ifindex, const struct prefix *p)
@@ -314,10 +337,54 @@ int rtnl_addr_del(struct rtnl *r, int ifindex, const struct prefix *p)
 	return err == -EADDRNOTAVAIL ? 0 : err;
 }
 
+struct addr_seen {
+	rtnl_addr_fn fn;
+	void *arg;
+};
+
+/* IFA_LOCAL is ours where both are there: IFA_ADDRESS is then the other end's. */
+static int see_addr(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
+	const struct nlattr *a, *address = NULL, *local = NULL;
+	const struct addr_seen *seen = arg;
+	struct ip ip = {{0}};
+	size_t size;
+
+	if (h->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(h) < sizeof(*m))
+		return MNL_CB_OK;
+	mnl_attr_for_each(a, h, sizeof(*m))
+	{
+		if (mnl_attr_get_type(a) == IFA_LOCAL)
+			local = a;
+		else if (mnl_attr_get_type(a) == IFA_ADDRESS)
+			address = a;
+	}
+	address = local ? local : address;
+	size = m->ifa_family == AF_INET ? 4 : 16;
+	if (!address || mnl_attr_get_payload_len(address) != size ||
+	    (m->ifa_family != AF_INET && m->ifa_family != AF_INET6))
+		return MNL_CB_OK;
+	if (size == 4)
+		memset(ip.b + 10, 0xff, 2);
+	memcpy(ip.b + 16 - size, mnl_attr_get_payload(address), size);
+	seen->fn((int)m->ifa_index, &ip, seen->arg);
+	return MNL_CB_OK;
+}
+
+int rtnl_addr_each(struct rtnl *r, rtnl_addr_fn fn, void *arg)
+{
+	struct nlmsghdr *h = rtnl_begin(r, RTM_GETADDR, NLM_F_DUMP);
+	struct addr_seen seen = {fn, arg};
+
+	mnl_nlmsg_put_extra_header(h, sizeof(struct ifaddrmsg));
+	return rtnl_ask(r, h, see_addr, &seen);
+}
+
 static int route_change(struct rtnl *r, uint16_t type, uint16_t flags, int ifindex,
 			const struct ip *gateway)
 {
-	struct nlmsghdr *h = begin(r, type, flags);
+	struct nlmsghdr *h = rtnl_begin(r, type, flags);
 	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 	size_t size;
 	const void *bytes = ip_bytes(gateway, &size);
@@ -329,7 +396,7 @@ static int route_change(struct rtnl *r, uint16_t type, uint16_t flags, int ifind
 	m->rtm_type = RTN_UNICAST;
 	mnl_attr_put(h, RTA_GATEWAY, size, bytes);
 	mnl_attr_put_u32(h, RTA_OIF, (uint32_t)ifindex);
-	return ask(r, h, NULL, NULL);
+	return rtnl_ask(r, h, NULL, NULL);
 }
 
 int rtnl_route_add(struct rtnl *r, int ifindex, const struct ip *gateway)
@@ -369,13 +436,13 @@ static int see_nsid(const struct nlmsghdr *h, void *arg)
 
 int rtnl_nsid_get(struct rtnl *r, int ns_fd, int *nsid)
 {
-	struct nlmsghdr *h = begin(r, RTM_GETNSID, 0);
+	struct nlmsghdr *h = rtnl_begin(r, RTM_GETNSID, 0);
 	int err;
 
 	mnl_nlmsg_put_extra_header(h, sizeof(struct rtgenmsg));
 	mnl_attr_put_u32(h, NETNSA_FD, (uint32_t)ns_fd);
 	*nsid = NETNSA_NSID_NOT_ASSIGNED;
-	err = ask(r, h, see_nsid, nsid);
+	err = rtnl_ask(r, h, see_nsid, nsid);
 	if (err)
 		return err;
 	return *nsid < 0 ? -ENOENT : 0;
@@ -388,47 +455,70 @@ int rtnl_nsid_make(struct rtnl *r, int ns_fd, int *nsid)
 
 	if (err != -ENOENT)
 		return err;
-	h = begin(r, RTM_NEWNSID, 0);
+	h = rtnl_begin(r, RTM_NEWNSID, 0);
 	mnl_nlmsg_put_extra_header(h, sizeof(struct rtgenmsg));
 	mnl_attr_put_u32(h, NETNSA_FD, (uint32_t)ns_fd);
 	mnl_attr_put_u32(h, NETNSA_NSID, (uint32_t)NETNSA_NSID_NOT_ASSIGNED);
-	err = ask(r, h, NULL, NULL);
+	err = rtnl_ask(r, h, NULL, NULL);
 	/* -EEXIST: somebody was faster. */
 	if (err && err != -EEXIST)
 		return err;
 	return rtnl_nsid_get(r, ns_fd, nsid);
 }
 
-int rtnl_monitor_open(void)
+static int monitor_socket(unsigned groups)
 {
-	struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
-	int group = RTNLGRP_NSID, bytes = MONITOR_BYTES, one = 1;
+	struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_groups = groups};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	int err;
+	int bytes = MONITOR_BYTES, err;
 
 	if (fd < 0)
 		return -errno;
 	/* Best effort: with a small buffer events are lost sooner, which is noticed and made good. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	if (setsockopt(fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &one, sizeof(one)) < 0 ||
-	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+int rtnl_monitor_open(void)
+{
+	int fd = monitor_socket(RTMGRP_LINK), group = RTNLGRP_NSID, one = 1, err;
+
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &one, sizeof(one)) == 0 &&
+	    setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+int rtnl_monitor_open_own(void)
+{
+	return monitor_socket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
 }
 
 /* Fills *e from a message of the monitor; false when it is none that we tell. */
 static bool read_event(const struct nlmsghdr *h, int nsid, struct rtnl_event *e)
 {
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
+	const struct ifaddrmsg *addr = mnl_nlmsg_get_payload(h);
 	struct nlattr *a;
 
 	memset(e, 0, sizeof(*e));
 	e->nsid = nsid;
 	switch (h->nlmsg_type) {
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		if (mnl_nlmsg_get_payload_len(h) < sizeof(*addr))
+			return false;
+		e->kind = RTNL_ADDR_CHANGED;
+		e->ifindex = (int)addr->ifa_index;
+		return true;
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		if (mnl_nlmsg_get_payload_len(h) < sizeof(*m) || m->ifi_family != AF_UNSPEC)

@@ -35,6 +35,8 @@ struct rtnl_link {
 	bool is_tap;		   /* kind tun, and carries Ethernet */
 	bool is_multi_queue;
 	uint32_t queues; /* of a tap: attached by some process */
+	uint16_t type;	 /* ARPHRD_ETHER ... */
+	int master;	 /* index of the bridge, bond ... that it is a port of; 0: of none */
 };
 
 /* What a link becomes; 0, NULL, -1 and false leave a property alone. */
@@ -51,6 +53,8 @@ int rtnl_link_get(struct rtnl *r, int nsid, const char *name, struct rtnl_link *
 int rtnl_link_get_index(struct rtnl *r, int nsid, int ifindex, struct rtnl_link *out);
 /* In one request: the kernel moves first and then renames, so nobody sees a half-way name that stays. */
 int rtnl_link_set(struct rtnl *r, int ifindex, const struct rtnl_change *c);
+/* For a link through which the kernel shall say nothing by itself: no ARP, no IPv6 address of its own making.  Before it is up. */
+int rtnl_link_mute(struct rtnl *r, int ifindex);
 int rtnl_link_del(struct rtnl *r, int nsid, int ifindex);
 /* Every link of that group in our namespace at once: the kernel waits for its readers once and not for each. */
 int rtnl_group_del(struct rtnl *r, uint32_t group);
@@ -59,6 +63,9 @@ int rtnl_group_del(struct rtnl *r, uint32_t group);
  * rtnl_route_add is -EEXIST when another default route stands. */
 int rtnl_addr_add(struct rtnl *r, int ifindex, const struct prefix *p);
 int rtnl_addr_del(struct rtnl *r, int ifindex, const struct prefix *p);
+/* Every address of our namespace. */
+typedef void (*rtnl_addr_fn)(int ifindex, const struct ip *ip, void *arg);
+int rtnl_addr_each(struct rtnl *r, rtnl_addr_fn fn, void *arg);
 int rtnl_route_add(struct rtnl *r, int ifindex, const struct ip *gateway);
 int rtnl_route_del(struct rtnl *r, int ifindex, const struct ip *gateway);
 
@@ -67,7 +74,13 @@ int rtnl_nsid_get(struct rtnl *r, int ns_fd, int *nsid);
 int rtnl_nsid_make(struct rtnl *r, int ns_fd, int *nsid);
 
 /* Changes of links in our namespace and in every one that has an nsid, without pinning any. */
-enum rtnl_event_kind { RTNL_LINK_CHANGED, RTNL_LINK_GONE, RTNL_NSID_NEW, RTNL_NSID_GONE };
+enum rtnl_event_kind {
+	RTNL_LINK_CHANGED,
+	RTNL_LINK_GONE,
+	RTNL_NSID_NEW,
+	RTNL_NSID_GONE,
+	RTNL_ADDR_CHANGED, /* an address of that link came, went or changed; without a name */
+};
 
 struct rtnl_event {
 	enum rtnl_event_kind kind;
@@ -79,6 +92,7 @@ struct rtnl_event {
 typedef void (*rtnl_event_fn)(const struct rtnl_event *e, void *arg);
 
 int rtnl_monitor_open(void); /* a non-blocking descriptor, or -errno */
+int rtnl_monitor_open_own(void); /* likewise, of our namespace alone, with its addresses */
 /* Calls fn for each event that waits.  0; -ENOBUFS: some were lost, look at everything; else -errno. */
 int rtnl_monitor_read(int fd, rtnl_event_fn fn, void *arg);
 

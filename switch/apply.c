@@ -5,7 +5,8 @@
  *   1 validate the whole
  *   2 open     ports that are new; ports whose device changes, or goes to another port, are closed first   (can fail: undone)
  *   3 set      MTU, addresses of devices that stay                                 (can fail: undone)
- *   4 prepare  policers, worker threads, the next fabric                           (can fail: undone)
+ *     host     nftables and sysctls of the host, for its uplinks                   (can fail: undone)
+ *   4 prepare  policers, worker threads, the next fabric, the NAT's plan           (can fail: undone)
  *   5 keep     the text goes to the broker                                         (can fail: undone)
  *   -- commit: from here nothing fails --
  *   6 publish  the new fabric; wait until no worker uses the old one
@@ -26,6 +27,8 @@
 #include "switch/base/rcu.h"
 #include "switch/broker.h"
 #include "switch/device.h"
+#include "switch/legs.h"
+#include "switch/uplink.h"
 #include "switch/want.h"
 #include "switch/watch.h"
 
@@ -59,6 +62,8 @@ struct attempt {
 	struct worker *worker[WORKERS_MAX]; /* other workers, held until they get to work */
 	unsigned n_workers;		    /* 0: those that there are stay */
 	struct fabric *fab;		    /* the next one */
+	struct nat_plan *plan;		    /* and what its NAT works by */
+	bool is_host_set;
 };
 
 static void copy_name(char *dst, size_t size, const char *src)
@@ -122,9 +127,14 @@ static struct fabric *next_fabric(struct daemon *d, const struct conf *conf,
 			n_slots = slot + 1;
 	fab = fabric_create(conf, ports, n_slots, d->fdb, n_workers,
 			    d->fabric ? d->fabric->generation + 1 : 1);
-	if (fab)
-		fab->loop_id = d->state->loop_id;
-	return fab;
+	if (!fab)
+		return NULL;
+	fab->loop_id = d->state->loop_id;
+	fab->legs = legs_create(conf, d->uplinks, ports);
+	if (fab->legs)
+		return fab;
+	fabric_destroy(fab);
+	return NULL;
 }
 
 /* Publishes a fabric and waits until no worker uses the old one, which it returns. */
@@ -144,13 +154,90 @@ static void publish(struct daemon *d, struct fabric *fab)
 	fabric_destroy(swap_fabric(d, fab));
 }
 
+/* Entries of ports that are gone or no longer carry the VLAN, and of legs that are others now. */
+static bool is_stale(const struct fdb_entry *e, void *arg)
+{
+	const struct fabric *fab = arg;
+	uint16_t vid = e->key & TCI_VID;
+	unsigned leg = fab->legs->leg_of[vid];
+
+	if (e->slot == OUT_LOCAL)
+		return !leg || fdb_key_of(fab->legs->leg[leg].mac.b, vid) != e->key;
+	return e->slot >= fab->n_slots || !fab->port[e->slot].port ||
+	       !vlan_set_has(&fab->port[e->slot].vlan.carries, vid);
+}
+
+struct nat_change {
+	struct gateway *gateway;
+	struct nat_plan *plan;
+	const struct gateway_conf *legs; /* to be announced; NULL: as they were */
+};
+
+static void commit_nat(struct forwarder *fwd, void *arg)
+{
+	struct nat_change *k = arg;
+
+	gateway_lock(k->gateway);
+	if (k->plan)
+		k->plan = nat_commit(gateway_nat(k->gateway), k->plan);
+	if (k->legs)
+		gateway_announce(k->gateway, k->legs, fwd->now_ns);
+	gateway_unlock(k->gateway);
+}
+
+/* The workers' NAT works by that plan from now on. */
+static void set_nat(struct daemon *d, struct nat_plan *plan)
+{
+	struct nat_change change = {.gateway = d->gateway, .plan = plan};
+
+	worker_call(d->worker[0], commit_nat, &change);
+	d->nat_plan = plan;
+	nat_plan_destroy(change.plan);
+}
+
+static bool is_same_leg(const struct gateway_leg *a, const struct gateway_leg *b)
+{
+	return a->vid == b->vid && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0 &&
+	       memcmp(&a->v4, &b->v4, sizeof(a->v4)) == 0 &&
+	       memcmp(&a->v6, &b->v6, sizeof(a->v6)) == 0;
+}
+
+/* Legs of the published fabric: stations for L2, and news for their neighbours. */
+static void settle_legs(struct daemon *d, const struct fabric *old)
+{
+	const struct gateway_conf *legs = d->fabric->legs;
+	struct nat_change change = {.gateway = d->gateway};
+
+	fdb_flush(d->fdb, is_stale, d->fabric, true);
+	for (unsigned i = 1; i < legs->n_legs; i++) {
+		const struct gateway_leg *leg = &legs->leg[i];
+
+		if (leg->is_host_only || mac_is_zero(&leg->mac))
+			continue;
+		if (!old || i >= old->legs->n_legs || !is_same_leg(leg, &old->legs->leg[i]))
+			change.legs = legs;
+		if (fdb_add_static(d->fdb, fdb_key_of(leg->mac.b, leg->vid), OUT_LOCAL, FDB_LOCAL) <
+		    0)
+			log_warn("gateway of VLAN %u: no room for its address", leg->vid);
+	}
+	if (change.legs)
+		worker_call(d->worker[0], commit_nat, &change);
+}
+
 int apply_publish(struct daemon *d)
 {
-	struct fabric *fab = next_fabric(d, d->conf, d->port, d->n_workers);
+	struct fabric *fab = next_fabric(d, d->conf, d->port, d->n_workers), *old;
+	struct nat_plan *plan = fab ? legs_nat_plan(d->conf, fab->legs) : NULL;
 
-	if (!fab)
+	if (!plan) {
+		fabric_destroy(fab);
 		return -ENOMEM;
-	publish(d, fab);
+	}
+	set_nat(d, plan);
+	old = swap_fabric(d, fab);
+	settle_legs(d, old);
+	fabric_destroy(old);
+	uplinks_apply(d->uplinks);
 	return 0;
 }
 
@@ -239,8 +326,7 @@ static int set_ports(struct attempt *a, const struct want *old, size_t n_old)
 		char why[TAP_TEXT_SIZE];
 		int rc;
 
-		if (!was || !p || a->next[p->slot] != p ||
-		    want_is_same_setting(&was->spec, &w->spec))
+		if (!was || !p || a->next[p->slot] != p || want_is_same_setting(was, w))
 			continue;
 		rc = device_set(p, w, why);
 		if (rc < 0)
@@ -284,13 +370,15 @@ static void bring_back(struct attempt *a)
 static void undo(struct attempt *a, const struct want *old, size_t n_old)
 {
 	struct daemon *d = a->d;
+	char why[LINK_TEXT_SIZE];
 
+	if (a->is_host_set)
+		uplinks_set_host(d->conf, a->to, why);
 	for (size_t i = 0; i < a->n_set; i++) {
 		const struct want *was = want_find(old, n_old, a->wants[i].spec.port);
 		struct port *p = was ? device_port(d, was->spec.port) : NULL;
-		char why[TAP_TEXT_SIZE];
 
-		if (p && !want_is_same_setting(&was->spec, &a->wants[i].spec))
+		if (p && !want_is_same_setting(was, &a->wants[i]))
 			device_set(p, was, why);
 	}
 	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
@@ -308,6 +396,18 @@ static struct port *next_port(const struct attempt *a, const char *name)
 		if (a->next[slot] && strcmp(a->next[slot]->name, name) == 0)
 			return a->next[slot];
 	return NULL;
+}
+
+/* Before step 4: the host's side of its uplinks. */
+static int set_host(struct attempt *a)
+{
+	char why[LINK_TEXT_SIZE];
+	int rc = uplinks_set_host(a->to, a->d->fabric ? a->d->conf : NULL, why);
+
+	if (rc < 0)
+		return fail(a, rc, "", *why ? why : strerror(-rc));
+	a->is_host_set = true;
+	return 0;
 }
 
 /* New policers where limits change.  Workers see a policer by their fabric only, so it can be in its port before. */
@@ -397,16 +497,6 @@ static void drop_static(struct daemon *d, const struct conf *other, fdb_key key,
 	fdb_del(d->fdb, key);
 }
 
-/* Entries of ports that are gone or no longer carry the VLAN. */
-static bool is_stale(const struct fdb_entry *e, void *arg)
-{
-	const struct fabric *fab = arg;
-	uint16_t vid = e->key & TCI_VID;
-
-	return e->slot >= fab->n_slots || !fab->port[e->slot].port ||
-	       !vlan_set_has(&fab->port[e->slot].vlan.carries, vid);
-}
-
 static size_t count_workers(const struct conf *c)
 {
 	return c->workers.n_cpus ? c->workers.n_cpus : 1;
@@ -432,6 +522,7 @@ static int prepare_workers(struct attempt *a)
 
 		if (!w)
 			return -errno;
+		worker_forwarder(w)->gateway = a->d->gateway;
 		a->worker[a->n_workers] = w;
 	}
 	return 0;
@@ -448,7 +539,8 @@ static int prepare(struct attempt *a)
 	if (rc < 0)
 		return fail(a, rc, "", "no memory, or no thread");
 	a->fab = next_fabric(d, a->to, a->next, a->n_workers ? a->n_workers : d->n_workers);
-	return a->fab ? 0 : fail(a, -ENOMEM, "", "no memory");
+	a->plan = a->fab ? legs_nat_plan(a->to, a->fab->legs) : NULL;
+	return a->plan ? 0 : fail(a, -ENOMEM, "", "no memory");
 }
 
 static void undo_prepare(struct attempt *a)
@@ -457,6 +549,7 @@ static void undo_prepare(struct attempt *a)
 	while (a->n_workers > 0)
 		worker_stop(a->worker[--a->n_workers]);
 	fabric_destroy(a->fab);
+	nat_plan_destroy(a->plan);
 }
 
 /* Other workers: the old ones stop before the new fabric is there, so that no queue is ever received by two. */
@@ -501,6 +594,7 @@ static void commit(struct attempt *a, struct conf *to)
 	struct daemon *d = a->d;
 	struct port *gone[SLOT_MAX];
 	struct conf *old = d->conf;
+	struct fabric *was;
 	size_t n_gone = 0;
 
 	for (unsigned slot = 0; slot < SLOT_MAX; slot++) {
@@ -523,11 +617,14 @@ static void commit(struct attempt *a, struct conf *to)
 	walk_statics(d, old, to, drop_static);
 	if (a->n_workers)
 		replace_workers(a);
-	publish(d, a->fab);
+	set_nat(d, a->plan);
+	was = swap_fabric(d, a->fab);
 	for (unsigned i = 0; i < a->n_workers; i++)
 		worker_go(d->worker[i]);
-	fdb_flush(d->fdb, is_stale, d->fabric, true);
+	settle_legs(d, was);
+	fabric_destroy(was);
 	walk_statics(d, to, NULL, add_static);
+	uplinks_apply(d->uplinks);
 	tell_ports(a, gone, n_gone);
 	while (n_gone > 0)
 		close_port(d, gone[--n_gone], false);
@@ -588,6 +685,8 @@ int apply_conf(struct daemon *d, struct conf *to, bool may_wait, struct conf_err
 		rc = open_ports(a, old, n_old);
 	if (rc == 0)
 		rc = set_ports(a, old, n_old);
+	if (rc == 0)
+		rc = set_host(a);
 	if (rc == 0)
 		rc = prepare(a);
 	if (rc == 0)

@@ -3,8 +3,7 @@
  * broker: the privileged half: supervisor and dispatcher of requests.
  *
  * How it fits.  main.c calls broker_run().  Requests are checked by broker_check.c and carried out
- * by broker_taps.c, broker_guests.c and broker_file.c; the other end of both sockets is broker_client.c in the
- * switch.
+ * by broker_stock.c and broker_file.c; the other end of both sockets is broker_client.c in the switch.
  *
  * Theory of operation.  One thread, one loop.
  *
@@ -15,10 +14,10 @@
  *                      v                           restart after 0, 100, 200 ... 2000 ms
  *                   vfabd ends with its status
  *
- * All that a switch needs is here and not there: descriptors of taps and guests, listening sockets, the text
- * that was applied last, the state region.  A new one gets the same at fixed descriptor numbers
- * (broker.h) and an image of the same program.  A second crash within CRASH_WINDOW_MS gets an empty
- * region: what is in the tables may be what killed it.
+ * All that a switch needs is here and not there: descriptors of taps, guests and links, listening sockets, the
+ * text that was applied last, the state region, the sessions of the NAT.  A new one gets the same at fixed descriptor numbers
+ * (broker.h) and an image of the same program.  A second crash within CRASH_WINDOW_MS gets empty
+ * regions: what is in the tables may be what killed it.
  *
  * Notices are never queued here: what is to be told is a flag at what it is about, and is sent when
  * the socket has room.
@@ -47,9 +46,8 @@
 #include "switch/base/loop.h"
 #include "switch/broker_check.h"
 #include "switch/broker_file.h"
-#include "switch/broker_guests.h"
 #include "switch/broker_spawn.h"
-#include "switch/broker_taps.h"
+#include "switch/broker_stock.h"
 #include "switch/broker_wire.h"
 #include "switch/sandbox.h"
 #include "switch/state.h"
@@ -68,11 +66,10 @@ enum {
 struct broker {
 	const struct broker_options *options;
 	struct loop *loop;
-	struct taps *taps;
-	struct guests *guests;
+	struct stock *stock;
 	struct listen_socket control;
 	int state_dir_fd; /* holds the lock; -1: in memory only */
-	int state_fd;
+	int state_fd, nat_fd;
 	int signal_fd;
 	int text_fd;	       /* what the next switch starts with */
 	const char *text_name; /* and what it calls that */
@@ -116,33 +113,18 @@ static void close_fd(int *fd)
 /* --- what the switch is sent ------------------------------------------------------------ */
 
 /* One notice with n descriptors, without waiting.  0 or -errno. */
-static int send_notice(struct broker *b, const struct broker_notice *n, const int *fds,
-		       unsigned n_fds)
+static int send_notice(const struct broker_notice *n, const int *fds, unsigned n_fds, void *arg)
 {
+	struct broker *b = arg;
+
 	return wire_send(b->notice_fd, n, sizeof(*n), MSG_DONTWAIT, fds, n_fds);
-}
-
-static int send_tap(const struct tap_answer *a, const int *fds, void *arg)
-{
-	struct broker *b = arg;
-	struct broker_notice n = {.kind = NOTICE_TAP, .tap = *a};
-
-	return send_notice(b, &n, fds, a->n_fds);
-}
-
-static int send_guest(const struct guest_notice *g, int fd, void *arg)
-{
-	struct broker *b = arg;
-	struct broker_notice n = {.kind = NOTICE_GUEST, .guest = *g};
-
-	return send_notice(b, &n, &fd, 1);
 }
 
 static int send_stop(struct broker *b)
 {
 	struct broker_notice n = {.kind = NOTICE_STOP};
 
-	return send_notice(b, &n, NULL, 0);
+	return send_notice(&n, NULL, 0, b);
 }
 
 static bool is_reload_due(const struct broker *b)
@@ -155,7 +137,7 @@ static int send_reload(struct broker *b)
 	struct broker_notice n = {.kind = NOTICE_RELOAD};
 
 	memcpy(n.tap.text, b->reload_why, sizeof(n.tap.text));
-	return send_notice(b, &n, &b->reload_fd, b->reload_fd >= 0);
+	return send_notice(&n, &b->reload_fd, b->reload_fd >= 0, b);
 }
 
 static void forget_reload(struct broker *b)
@@ -175,9 +157,7 @@ static int send_due(struct broker *b)
 			return err;
 		b->stop_due = false;
 	}
-	err = taps_tell(b->taps, send_tap, b);
-	if (!err)
-		err = guests_tell(b->guests, send_guest, b);
+	err = stock_tell(b->stock, send_notice, b);
 	if (err || !is_reload_due(b))
 		return err;
 	err = send_reload(b);
@@ -221,7 +201,7 @@ static void on_flush(void *arg, uint32_t events)
 	flush(b);
 }
 
-/* Taps and guests say it in the middle of their work: it is sent when they are done. */
+/* The stock says it in the middle of its work: it is sent when that is done. */
 static void on_due(void *arg)
 {
 	struct broker *b = arg;
@@ -260,8 +240,7 @@ static void keep_text(struct broker *b, int *fd, struct broker_reply *r)
 
 static void switch_is_ready(struct broker *b)
 {
-	taps_sweep(b->taps);
-	guests_sweep(b->guests);
+	stock_sweep(b->stock);
 	end_reload(b);
 	if (!b->was_ready) {
 		log_info("ready, control socket %s", b->options->socket_path);
@@ -270,59 +249,13 @@ static void switch_is_ready(struct broker *b)
 	b->was_ready = true;
 }
 
-/* What goes with an answer. */
-struct attached {
-	unsigned n;
-	int fd[BROKER_FDS_MAX];
-};
-
-static void open_tap(struct broker *b, const struct tap_spec *spec, struct broker_reply *r,
-		     struct attached *out)
-{
-	taps_open(b->taps, spec, &r->tap, out->fd);
-	r->error = r->tap.error;
-	out->n = r->tap.n_fds;
-	memcpy(r->text, r->tap.text, sizeof(r->text));
-}
-
-static void open_guest(struct broker *b, const struct guest_spec *spec, struct broker_reply *r,
-		       struct attached *out)
-{
-	r->error = -guests_open(b->guests, spec, &r->guest, out->fd, r->text);
-	out->n = (unsigned)r->guest.has_listen + r->guest.n;
-}
-
-static void refuse_port(struct broker_reply *r, int err)
-{
-	if (err)
-		refuse(r, err, "no such port is open");
-}
-
 /* Carries out a request.  fds: what came with it, and what is taken is -1 then. */
 static void act(struct broker *b, const struct broker_request *q, int *fds, struct broker_reply *r,
 		struct attached *out)
 {
+	if (stock_act(b->stock, q, fds, r, out))
+		return;
 	switch (q->op) {
-	case BROKER_TAP_OPEN:
-		open_tap(b, &q->tap, r, out);
-		break;
-	case BROKER_TAP_SET:
-		taps_set(b->taps, &q->tap, &r->tap);
-		r->error = r->tap.error;
-		memcpy(r->text, r->tap.text, sizeof(r->text));
-		break;
-	case BROKER_TAP_CLOSE:
-		refuse_port(r, taps_close(b->taps, q->port));
-		break;
-	case BROKER_GUEST_OPEN:
-		open_guest(b, &q->guest, r, out);
-		break;
-	case BROKER_GUEST_KEEP:
-		refuse_port(r, guests_keep(b->guests, &q->keep, fds));
-		break;
-	case BROKER_GUEST_CLOSE:
-		refuse_port(r, guests_close(b->guests, q->port));
-		break;
 	case BROKER_CONF_KEEP:
 		keep_text(b, &fds[0], r);
 		break;
@@ -435,11 +368,10 @@ static int start_switch(struct broker *b)
 	err = loop_add(b->loop, request[0], EPOLLIN, on_request, b);
 	if (err)
 		goto err_notice;
-	taps_unclaim(b->taps);
-	guests_unclaim(b->guests);
+	stock_unclaim(b->stock);
 	lseek(b->text_fd, 0, SEEK_SET);
 	start = (struct switch_start){
-		.fd = {request[1], notice[1], b->control.fd, b->state_fd, b->text_fd},
+		.fd = {request[1], notice[1], b->control.fd, b->state_fd, b->text_fd, b->nat_fd},
 		.log_level = b->options->log_level,
 		.text_name = b->text_name,
 	};
@@ -475,8 +407,10 @@ static void on_start(void *arg, uint32_t events)
 	(void)events;
 	b->start_timer = 0;
 	is_empty = b->crashes > 1;
-	if (is_empty)
+	if (is_empty) {
 		region_renew(&b->state_fd);
+		nat_region_renew(&b->nat_fd);
+	}
 	b->restarts++;
 	note_restart(b, is_empty);
 	err = start_switch(b);
@@ -693,6 +627,7 @@ static int fail_start(const char *what, int err)
 static int prepare(struct broker *b)
 {
 	char why[TAP_TEXT_SIZE];
+	const char *what;
 	int err;
 
 	err = sandbox_broker();
@@ -714,12 +649,12 @@ static int prepare(struct broker *b)
 	b->state_fd = region_create();
 	if (b->state_fd < 0)
 		return fail_start("state region", b->state_fd);
-	b->taps = taps_create(b->loop, on_due, b);
-	if (!b->taps)
-		return fail_start("watching interfaces (vfabd needs to be root)", -errno);
-	b->guests = guests_create(b->loop, on_due, b);
-	if (!b->guests)
-		return fail_start("guests", -ENOMEM);
+	b->nat_fd = nat_region_create();
+	if (b->nat_fd < 0)
+		return fail_start("region for sessions", b->nat_fd);
+	b->stock = stock_create(b->loop, on_due, b, &what);
+	if (!b->stock)
+		return fail_start(what, -errno);
 	err = start_switch(b);
 	if (err)
 		return fail_start("the switch cannot be started", err);
@@ -728,12 +663,12 @@ static int prepare(struct broker *b)
 
 static void finish(struct broker *b)
 {
-	guests_destroy(b->guests);
-	taps_destroy(b->taps);
+	stock_destroy(b->stock);
 	listen_socket_close(&b->control);
 	loop_destroy(b->loop);
 	close_fd(&b->signal_fd);
 	close_fd(&b->state_fd);
+	close_fd(&b->nat_fd);
 	close_fd(&b->text_fd);
 	close_fd(&b->reload_fd);
 	close_fd(&b->state_dir_fd);
@@ -756,6 +691,7 @@ int broker_run(const struct broker_options *o)
 		.options = o,
 		.state_dir_fd = -1,
 		.state_fd = -1,
+		.nat_fd = -1,
 		.signal_fd = -1,
 		.text_fd = -1,
 		.request_fd = -1,

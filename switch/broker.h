@@ -21,6 +21,8 @@
 #include <stdint.h>
 
 #include "switch/base/addr.h"
+#include "switch/broker_uplink.h"
+#include "switch/broker_vhost.h"
 #include "switch/conf.h"
 #include "switch/port/port.h"
 
@@ -30,7 +32,9 @@ enum {
 	SWITCH_FD_NOTICE = 4,
 	SWITCH_FD_LISTEN = 5,
 	SWITCH_FD_STATE = 6,
-	SWITCH_FD_CONF = 7
+	SWITCH_FD_CONF = 7,
+	SWITCH_FD_NAT = 8, /* the region of nat/nat.h, nat_region_bytes(); all zero when nothing of it was written yet */
+	SWITCH_FD_END
 };
 
 enum broker_op {
@@ -42,7 +46,11 @@ enum broker_op {
 	BROKER_GUEST_CLOSE,  /* name of the port */
 	BROKER_CONF_KEEP,    /* memfd with the text that was applied: kept for a restart */
 	BROKER_CONF_SAVE,    /* memfd with the text: rewrites the -c file atomically */
-	BROKER_READY, /* a configuration stands, the first or a reload: taps not asked for go */
+	BROKER_READY, /* a configuration stands, the first or a reload: what was not asked for goes */
+	BROKER_LINK_OPEN,    /* struct link_spec -> struct link_answer, its descriptors */
+	BROKER_LINK_SET,     /* struct link_spec: other settings of a link that is open */
+	BROKER_LINK_CLOSE,   /* name of the port */
+	BROKER_HOST_SET,     /* struct host_set, memfd with its arrays */
 	BROKER_OP_END,
 };
 
@@ -51,6 +59,8 @@ enum broker_notice_kind {
 	NOTICE_GUEST,  /* struct guest_notice and a descriptor: what the port's GUEST_OPEN could not give yet */
 	NOTICE_RELOAD, /* SIGHUP: memfd with the text of the -c file, or none and tap.text says why */
 	NOTICE_STOP,   /* SIGTERM: close and exit 0 */
+	NOTICE_LINK,   /* an interface changed: struct link_answer, descriptors when it came */
+	NOTICE_HOST,   /* text: what became of the host's side */
 };
 
 enum { TAP_TEXT_SIZE = 192 };
@@ -85,55 +95,6 @@ struct tap_answer {
 	char text[TAP_TEXT_SIZE]; /* what happened, for the error or the event; "" when nothing */
 };
 
-enum {
-	GUEST_PATH_SIZE = 108,	 /* of a socket, as in sockaddr_un */
-	GUEST_OWNER_SIZE = 72,	 /* USER[:GROUP], names or numbers */
-	GUEST_PLACES = 130,	 /* descriptors kept for a guest, by place; place 0 is the connection */
-	GUEST_SAVED_SIZE = 4096, /* bytes kept for a guest; the broker does not look into them */
-	GUEST_KEEP_FDS = 34,	 /* descriptors of one KEEP */
-	BROKER_FDS_MAX = GUEST_PLACES + 1,
-};
-
-/* A vhost-user socket that a port wants. */
-struct guest_spec {
-	char port[PORT_NAME_SIZE];
-	char path[GUEST_PATH_SIZE];   /* absolute; no two ports have the same */
-	char owner[GUEST_OWNER_SIZE]; /* server: of the socket; "": root */
-	uint16_t mode;		      /* server: permissions of the socket */
-	uint8_t is_client;	      /* connects, and again when that ends; else listens */
-	uint8_t may_wait; /* a path that cannot be bound: answer, say why in text, and try again from time to time */
-	uint8_t reserved[4];
-};
-
-/* Descriptors: the listening socket of a server first (has_listen), then n of what was kept, by place. */
-struct guest_answer {
-	uint16_t n;
-	uint8_t has_listen;
-	uint8_t reserved;
-	uint32_t n_saved; /* bytes kept; 0: nothing was saved since the connection, if there is one (place 0) */
-	uint8_t place[GUEST_PLACES];
-	uint8_t reserved2[6];
-	uint8_t saved[GUEST_SAVED_SIZE];
-};
-
-struct guest_keep {
-	char port[PORT_NAME_SIZE];
-	uint8_t forget; /* the connection ended: everything kept is closed, a client connects anew; comes alone */
-	uint8_t n;	/* descriptors that come along */
-	uint8_t place[GUEST_KEEP_FDS];
-	uint32_t n_saved; /* 0: what was saved stays */
-	uint64_t empty[(GUEST_PLACES + 63) / 64]; /* places closed before the new ones are taken */
-	uint8_t saved[GUEST_SAVED_SIZE];
-};
-
-/* Comes with a client's connection, on which the front-end has begun to speak and which is kept already (place 0); or
- * with the listening socket that was waited for (is_listen). */
-struct guest_notice {
-	char port[PORT_NAME_SIZE];
-	uint8_t is_listen;
-	uint8_t reserved[7];
-};
-
 struct broker_request {
 	uint32_t op; /* enum broker_op */
 	uint32_t reserved;
@@ -141,6 +102,8 @@ struct broker_request {
 		struct tap_spec tap;
 		struct guest_spec guest;
 		struct guest_keep keep;
+		struct link_spec link;
+		struct host_set host;
 		char port[PORT_NAME_SIZE];
 	};
 };
@@ -151,6 +114,7 @@ struct broker_reply {
 	char text[TAP_TEXT_SIZE];
 	struct tap_answer tap;
 	struct guest_answer guest;
+	struct link_answer link;
 };
 
 struct broker_notice {
@@ -158,6 +122,8 @@ struct broker_notice {
 	uint32_t reserved;
 	struct tap_answer tap;	   /* NOTICE_TAP */
 	struct guest_notice guest; /* NOTICE_GUEST */
+	struct link_answer link;   /* NOTICE_LINK */
+	char text[TAP_TEXT_SIZE];  /* NOTICE_HOST */
 };
 
 struct broker_options {
@@ -177,11 +143,6 @@ int broker_tap_open(const struct tap_spec *spec, struct tap_answer *answer,
 		    int fds[static PORT_QUEUES_MAX]);
 int broker_tap_set(const struct tap_spec *spec, struct tap_answer *answer);
 int broker_tap_close(const char *port);
-/* fds: BROKER_FDS_MAX; *n_fds of them came.  text: TAP_TEXT_SIZE, why not, or why the socket is waited for. */
-int broker_guest_open(const struct guest_spec *spec, struct guest_answer *answer, int *fds,
-		      unsigned *n_fds, char *text);
-int broker_guest_keep(const struct guest_keep *keep, const int *fds); /* keep->n of them */
-int broker_guest_close(const char *port);
 int broker_conf_keep(const char *text, size_t bytes);
 int broker_conf_save(const char *text, size_t bytes);
 int broker_ready(void);

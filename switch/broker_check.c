@@ -19,7 +19,11 @@
 
 #include "switch/base/units.h"
 
-enum { MTU_MIN = 68, MTU_MAX = 65520, PID_MAX = 4194304 };
+enum { MTU_MIN = 68, MTU_MAX = 65520, PID_MAX = 4194304, PROTO_TCP = 6, PROTO_UDP = 17 };
+
+_Static_assert((int)LINK_PORT_SIZE == PORT_NAME_SIZE && (int)LINK_NAME_SIZE == CONF_IFNAME_SIZE &&
+		       (int)LINK_TEXT_SIZE == TAP_TEXT_SIZE,
+	       "broker_uplink.h, which knows neither");
 
 int broker_fail(char why[static TAP_TEXT_SIZE], int err, const char *fmt, ...)
 {
@@ -172,12 +176,102 @@ static int check_keep(struct guest_keep *k, unsigned n_fds, char why[static TAP_
 	return 0;
 }
 
+static int check_link(struct link_spec *l, char why[static TAP_TEXT_SIZE])
+{
+	if (!is_string(l->port, sizeof(l->port)) || !is_port_name(l->port))
+		return broker_fail(why, -EINVAL, "bad name of a port");
+	if (!is_string(l->interface, sizeof(l->interface)) || !is_ifname(l->interface))
+		return broker_fail(why, -EINVAL, "bad name of an interface");
+	if (l->promisc > 1 || l->may_wait > 1)
+		return broker_fail(why, -EINVAL, "a flag is neither 0 nor 1");
+	if (mac_is_group(&l->mac))
+		return broker_fail(why, -EINVAL, "the address of an uplink cannot be a group's");
+	if (l->n_refused > LINK_REFUSED_MAX)
+		return broker_fail(why, -EINVAL, "%u addresses are more than %d", l->n_refused,
+				   LINK_REFUSED_MAX);
+	memset(l->refused + l->n_refused, 0,
+	       sizeof(l->refused) - l->n_refused * sizeof(l->refused[0]));
+	return 0;
+}
+
+static int check_host(const struct host_set *h, char why[static TAP_TEXT_SIZE])
+{
+	if (h->n_uplinks > NFT_UPLINKS_MAX || h->n_forwards > NFT_FORWARDS_MAX)
+		return broker_fail(why, -EINVAL, "%u uplinks and %u forwards are more than %d and %d",
+				   h->n_uplinks, h->n_forwards, NFT_UPLINKS_MAX, NFT_FORWARDS_MAX);
+	if (h->leaves_forwarding > 1)
+		return broker_fail(why, -EINVAL, "a flag is neither 0 nor 1");
+	return 0;
+}
+
+static bool is_zero(const struct ip *ip)
+{
+	static const struct ip none;
+
+	return ip_equal(ip, &none);
+}
+
+/* Both ends of a family, or neither. */
+static bool are_ends(const struct ip *own, const struct ip *far, bool is_v4)
+{
+	if (is_zero(own) && is_zero(far))
+		return true;
+	return !is_zero(own) && !is_zero(far) && ip_is_v4(own) == is_v4 && ip_is_v4(far) == is_v4 &&
+	       !ip_equal(own, far);
+}
+
+static bool is_uplink(struct nft_uplink *u, const struct nft_uplink *before, unsigned n_before)
+{
+	unsigned i;
+
+	if (!is_string(u->ifname, sizeof(u->ifname)) || !is_ifname(u->ifname) ||
+	    !are_ends(&u->own4, &u->far4, true) || !are_ends(&u->own6, &u->far6, false) ||
+	    (is_zero(&u->own4) && is_zero(&u->own6)))
+		return false;
+	for (i = 0; i < n_before; i++) {
+		if (strcmp(before[i].ifname, u->ifname) == 0)
+			return false;
+	}
+	return true;
+}
+
+static bool is_forward(const struct nft_forward *f, const struct nft_uplink *uplinks,
+		       unsigned n_uplinks)
+{
+	const struct nft_uplink *u;
+	bool is_v4 = ip_is_v4(&f->to);
+
+	if (f->uplink >= n_uplinks || (f->proto != PROTO_TCP && f->proto != PROTO_UDP) ||
+	    f->first == 0 || f->first > f->last || is_zero(&f->to))
+		return false;
+	u = &uplinks[f->uplink];
+	if (is_zero(is_v4 ? &u->far4 : &u->far6))
+		return false;
+	return is_zero(&f->bind) ? f->is_v6 == !is_v4 : ip_is_v4(&f->bind) == is_v4;
+}
+
+int broker_host_check(const struct host_set *set, struct nft_uplink *uplinks, struct nft_forward *forwards,
+		      char why[static TAP_TEXT_SIZE])
+{
+	unsigned i;
+
+	for (i = 0; i < set->n_uplinks; i++) {
+		if (!is_uplink(&uplinks[i], uplinks, i))
+			return broker_fail(why, -EINVAL, "host uplink %u is none", i);
+	}
+	for (i = 0; i < set->n_forwards; i++) {
+		if (!is_forward(&forwards[i], uplinks, set->n_uplinks))
+			return broker_fail(why, -EINVAL, "forward %u is none", i);
+	}
+	return 0;
+}
+
 /* How many descriptors go with a request; those of a KEEP are counted with the rest of it. */
 static unsigned fds_of(const struct broker_request *q, unsigned n_fds)
 {
 	if (q->op == BROKER_GUEST_KEEP)
 		return n_fds;
-	return q->op == BROKER_CONF_KEEP || q->op == BROKER_CONF_SAVE;
+	return q->op == BROKER_CONF_KEEP || q->op == BROKER_CONF_SAVE || q->op == BROKER_HOST_SET;
 }
 
 int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct broker_request *out,
@@ -201,8 +295,14 @@ int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct bro
 		return check_guest(&out->guest, why);
 	case BROKER_GUEST_KEEP:
 		return check_keep(&out->keep, n_fds, why);
+	case BROKER_LINK_OPEN:
+	case BROKER_LINK_SET:
+		return check_link(&out->link, why);
+	case BROKER_HOST_SET:
+		return check_host(&out->host, why);
 	case BROKER_TAP_CLOSE:
 	case BROKER_GUEST_CLOSE:
+	case BROKER_LINK_CLOSE:
 		if (!is_string(out->port, sizeof(out->port)) || !is_port_name(out->port))
 			return broker_fail(why, -EINVAL, "bad name of a port");
 		return 0;

@@ -20,6 +20,10 @@ int broker_fail(char why[static TAP_TEXT_SIZE], int err, const char *fmt, ...)
 int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct broker_request *out,
 			 char why[static TAP_TEXT_SIZE]);
 
+/* Likewise for the arrays of a BROKER_HOST_SET, in place; set has passed broker_request_check(). */
+int broker_host_check(const struct host_set *set, struct nft_uplink *uplinks, struct nft_forward *forwards,
+		      char why[static TAP_TEXT_SIZE]);
+
 /* Two specs mean the same device: its settings may differ. */
 bool tap_spec_same_device(const struct tap_spec *a, const struct tap_spec *b);
 /* Two specs mean the same socket, and the same owner and mode of it. */

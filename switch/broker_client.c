@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -56,6 +57,7 @@ static int ask(const struct broker_request *q, const int *send_fds, unsigned n,
 	}
 	r->text[sizeof(r->text) - 1] = '\0';
 	r->tap.text[sizeof(r->tap.text) - 1] = '\0';
+	r->link.text[sizeof(r->link.text) - 1] = '\0';
 	return -r->error;
 }
 
@@ -165,6 +167,80 @@ int broker_guest_close(const char *port)
 	return ask_close(BROKER_GUEST_CLOSE, port);
 }
 
+int broker_link_open(const struct link_spec *spec, struct link_answer *answer, int fds[static 2])
+{
+	struct broker_request q = {.op = BROKER_LINK_OPEN, .link = *spec};
+	struct broker_reply r;
+	unsigned n_fds;
+	int err = ask(&q, NULL, 0, &r, fds, 2, &n_fds);
+
+	if (!err && n_fds != r.link.n_fds)
+		err = -EPROTO;
+	*answer = r.link;
+	if (err) {
+		drop(fds, n_fds);
+		n_fds = answer->n_fds = 0;
+		if (answer->text[0] == '\0')
+			snprintf(answer->text, sizeof(answer->text), "%s",
+				 r.text[0] ? r.text : strerror(-err));
+	}
+	for (; n_fds < 2; n_fds++)
+		fds[n_fds] = -1;
+	return err;
+}
+
+int broker_link_set(const struct link_spec *spec, struct link_answer *answer)
+{
+	struct broker_request q = {.op = BROKER_LINK_SET, .link = *spec};
+	struct broker_reply r;
+	int err = ask_plain(&q, NULL, 0, &r);
+
+	*answer = r.link;
+	if (err && answer->text[0] == '\0')
+		snprintf(answer->text, sizeof(answer->text), "%s",
+			 r.text[0] ? r.text : strerror(-err));
+	return err;
+}
+
+int broker_link_close(const char *port)
+{
+	return ask_close(BROKER_LINK_CLOSE, port);
+}
+
+/* Both arrays, one behind the other, as a sealed memfd. */
+static int host_arrays(const struct host_set *set, const struct nft_uplink *uplinks,
+		       const struct nft_forward *forwards)
+{
+	size_t n = set->n_uplinks * sizeof(*uplinks), m = set->n_forwards * sizeof(*forwards);
+	char *both = malloc(n + m + 1);
+	int fd;
+
+	if (!both)
+		return -ENOMEM;
+	if (n > 0)
+		memcpy(both, uplinks, n);
+	if (m > 0)
+		memcpy(both + n, forwards, m);
+	fd = text_create(both, n + m);
+	free(both);
+	return fd;
+}
+
+int broker_host_set(const struct host_set *set, const struct nft_uplink *uplinks, const struct nft_forward *forwards,
+		    char text[static LINK_TEXT_SIZE])
+{
+	struct broker_request q = {.op = BROKER_HOST_SET, .host = *set};
+	struct broker_reply r = {.text = ""};
+	int fd = host_arrays(set, uplinks, forwards), err = fd;
+
+	if (fd >= 0) {
+		err = ask_plain(&q, &fd, 1, &r);
+		close(fd);
+	}
+	snprintf(text, LINK_TEXT_SIZE, "%s", r.text[0] || !err ? r.text : strerror(-err));
+	return err;
+}
+
 static int send_text(enum broker_op op, const char *text, size_t bytes)
 {
 	struct broker_request q = {.op = op};
@@ -203,9 +279,12 @@ int broker_notice_read(struct broker_notice *n, int fds[static PORT_QUEUES_MAX],
 	int err =
 		receive(SWITCH_FD_NOTICE, n, sizeof(*n), MSG_DONTWAIT, fds, PORT_QUEUES_MAX, n_fds);
 
-	if (!err)
-		n->tap.text[sizeof(n->tap.text) - 1] = '\0';
-	return err;
+	if (err)
+		return err;
+	n->tap.text[sizeof(n->tap.text) - 1] = '\0';
+	n->link.text[sizeof(n->link.text) - 1] = '\0';
+	n->text[sizeof(n->text) - 1] = '\0';
+	return 0;
 }
 
 bool broker_client_init(int argc, char **argv, const char **conf_name)
@@ -221,7 +300,7 @@ bool broker_client_init(int argc, char **argv, const char **conf_name)
 	if (getsockopt(SWITCH_FD_REQUEST, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
 	    type != SOCK_SEQPACKET)
 		return false;
-	for (fd = SWITCH_FD_REQUEST; fd <= SWITCH_FD_CONF; fd++) {
+	for (fd = SWITCH_FD_REQUEST; fd < SWITCH_FD_END; fd++) {
 		if (fstat(fd, &st) < 0)
 			return false;
 	}

@@ -20,22 +20,33 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "nat/nat.h"
 #include "switch/base/log.h"
 #include "switch/state.h"
 
-int region_create(void)
+static int create(const char *name, size_t bytes)
 {
-	int fd = memfd_create("vfab-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int err;
 
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, sizeof(struct state)) == 0 &&
+	if (ftruncate(fd, (off_t)bytes) == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
 		return fd;
 	err = -errno;
 	close(fd);
 	return err;
+}
+
+int region_create(void)
+{
+	return create("vfab-state", sizeof(struct state));
+}
+
+int nat_region_create(void)
+{
+	return create("vfab-nat", nat_region_bytes());
 }
 
 /* Where each ring of a guest was is known nowhere else, if it is packed: that stays, and with it the slots. */
@@ -73,6 +84,18 @@ void region_renew(int *region)
 	*region = fd;
 }
 
+void nat_region_renew(int *region)
+{
+	int fd = nat_region_create();
+
+	if (fd < 0) {
+		log_err("no new region for sessions: %s", strerror(-fd));
+		return;
+	}
+	close(*region);
+	*region = fd;
+}
+
 /* In the child: fixed descriptors, nothing else, and the same program.  Does not return. */
 static void become_switch(const struct switch_start *s)
 {
@@ -83,7 +106,7 @@ static void become_switch(const struct switch_start *s)
 
 	/* First out of the way, so that no dup2() closes one that is still to be moved. */
 	for (i = 0; i < SWITCH_FDS; i++) {
-		high[i] = fcntl(s->fd[i], F_DUPFD, SWITCH_FD_CONF + 1);
+		high[i] = fcntl(s->fd[i], F_DUPFD, SWITCH_FD_END);
 		if (high[i] < 0)
 			goto err;
 	}
@@ -95,7 +118,7 @@ static void become_switch(const struct switch_start *s)
 		_exit(1);
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
-	if (close_range(SWITCH_FD_CONF + 1, ~0u, 0) < 0)
+	if (close_range(SWITCH_FD_END, ~0u, 0) < 0)
 		goto err;
 	/* What a terminal sends to all of us is for the broker. */
 	signal(SIGINT, SIG_IGN);

@@ -7,7 +7,7 @@
 
 #include "switch/broker.h"
 
-enum { SWITCH_FDS = SWITCH_FD_CONF - SWITCH_FD_REQUEST + 1 };
+enum { SWITCH_FDS = SWITCH_FD_END - SWITCH_FD_REQUEST };
 
 struct switch_start {
 	int fd[SWITCH_FDS];    /* become SWITCH_FD_REQUEST and those after it */
@@ -20,7 +20,10 @@ pid_t switch_spawn(const struct switch_start *s);
 
 /* A region of zeros that can neither grow nor shrink, so that no reader of it ever meets SIGBUS.  -errno. */
 int region_create(void);
+/* The same for the sessions of the NAT: mostly address space, which costs no memory. */
+int nat_region_create(void);
 /* Puts a new one in the place of *region: empty tables, the same events.  Without memory the old one stays. */
 void region_renew(int *region);
+void nat_region_renew(int *region);
 
 #endif

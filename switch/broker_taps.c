@@ -671,6 +671,17 @@ int taps_close(struct taps *t, const char *port)
 	return 0;
 }
 
+bool taps_has(const struct taps *t, const char *ifname)
+{
+	const struct kept *k;
+
+	for (k = t->first; k; k = k->next) {
+		if (is_open(k) && k->dev.nsid == RTNL_OWN && strcmp(k->dev.link.name, ifname) == 0)
+			return true;
+	}
+	return false;
+}
+
 void taps_unclaim(struct taps *t)
 {
 	struct kept *k;

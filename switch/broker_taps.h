@@ -26,6 +26,9 @@ void taps_open(struct taps *t, const struct tap_spec *spec, struct tap_answer *a
 void taps_set(struct taps *t, const struct tap_spec *spec, struct tap_answer *answer);
 int taps_close(struct taps *t, const char *port); /* 0 or -ENOENT */
 
+/* Whether an interface of that name in our own namespace is one of them. */
+bool taps_has(const struct taps *t, const char *ifname);
+
 /* A new switch starts and has asked for nothing yet; later, what it did not ask for is closed. */
 void taps_unclaim(struct taps *t);
 void taps_sweep(struct taps *t);

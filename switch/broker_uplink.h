@@ -20,39 +20,44 @@ enum { LINK_TEXT_SIZE = 192, LINK_PORT_SIZE = 64, LINK_NAME_SIZE = 16, LINK_REFU
 struct link_spec {
 	char port[LINK_PORT_SIZE];
 	char interface[LINK_NAME_SIZE]; /* vfabd's namespace; never renamed, moved or set: it is the host's */
-	uint8_t promisc;  /* bridged networks: frames for other MACs too */
-	uint8_t may_wait; /* there is none of that name, or it is not Ethernet: answer PORT_WAITING, say why in text, and send NOTICE_LINK later */
+	uint8_t promisc; /* bridged networks: frames for other MACs too */
+	/* What is in the way is the host's: there is none of that name, it is not Ethernet or the loopback, it is a port of a bridge
+	 * or of another uplink, the host holds a refused address.  Answer PORT_WAITING, text says why; NOTICE_LINK when that ends. */
+	uint8_t may_wait;
 	uint8_t n_refused;
 	uint8_t reserved;
-	struct mac mac;		  /* frames for it come in too; zero: none */
+	struct mac mac; /* frames for it come in too; zero: none; the interface's own: shared with the host */
 	uint16_t reserved2;
 	struct ip refused[LINK_REFUSED_MAX]; /* the host itself must hold none of them: -EADDRINUSE */
 };
 
-/* Its state now; an answer, or a notice.  Descriptors: the packet socket and the helper tap, if n_fds is 2. */
+/* Its state now; an answer, or a notice.  Descriptors: the packet socket, and the helper tap if n_fds is 2. */
 struct link_answer {
 	char port[LINK_PORT_SIZE];
-	int32_t error;	 /* 0, or errno: text says it in words */
-	uint8_t state;	 /* enum port_state */
+	int32_t error; /* 0, or errno: text says it in words */
+	uint8_t state; /* enum port_state */
 	uint8_t reserved;
-	uint16_t n_fds;	 /* 0: those that the switch has stay; 2 */
-	uint32_t can;	 /* enum offload_can */
+	uint16_t n_fds;	 /* 0: those that the switch has stay, unless the state is PORT_WAITING; 1: no helper, text says why; 2 */
+	uint32_t can;	 /* enum offload_can of the kernel */
 	uint32_t serial; /* as in struct tap_answer */
 	uint32_t mtu;
 	int32_t ifindex;
-	struct mac mac;
+	struct mac mac; /* of the interface, now */
 	char ifname[LINK_NAME_SIZE]; /* now; a rename is followed, and said in text */
-	char text[LINK_TEXT_SIZE];
+	char text[LINK_TEXT_SIZE];   /* what happened, or what is in the way; "": nothing */
 };
 
 /*
  * The host's side of all host uplinks: what BROKER_HOST_SET carries in a memfd, uplinks first, then forwards.
  *
- * The broker checks that no socket of the host holds a port of a forward that it did not have before (-EADDRINUSE, text names port
- * and program), writes the table (nft.h), turns forwarding on while there is an uplink and it may (and off again when it was off),
- * and sets route_localnet on the taps while a forward is bound to 127.0.0.0/8.  All is taken back when n_uplinks is 0 and when vfabd ends,
- * also after a crash of the switch that is not started again.  It puts the table back when it is flushed, and looks at chains of others
- * that drop what is forwarded; what happens is NOTICE_HOST, text.
+ * In this order: an uplink's interface must be a tap of ours.  No socket of the host may hold a port of a forward that the set before
+ * did not have (-EADDRINUSE, text names port, program and process).  The table is written (nft.h), in one transaction; when that
+ * fails nothing has changed.  Forwarding is turned on where it was off: IPv4 while an uplink has IPv4, IPv6 while one has IPv6, unless
+ * leaves_forwarding.  route_localnet is set on the taps while a forward is bound to 127.0.0.0/8.
+ *
+ * All is taken back when n_uplinks is 0, when a switch is ready that did not ask for it, and when vfabd ends; what a killed vfabd
+ * leaves goes with the next one's first set or end.  The table is put back when it was flushed or changed, and when chains of others
+ * begin or cease to drop what is forwarded that is said: NOTICE_HOST; also the text of an answer without error.
  */
 struct host_set {
 	uint32_t n_uplinks, n_forwards;
@@ -60,10 +65,11 @@ struct host_set {
 	uint8_t reserved[7];
 };
 
-/* The switch's side.  0 or -errno; text: why. */
+/* The switch's side.  0 or -errno; text, also that of the answer: why.  fds[1] is -1 without helper; both are -1 while it waits. */
 int broker_link_open(const struct link_spec *spec, struct link_answer *answer, int fds[static 2]);
 int broker_link_set(const struct link_spec *spec, struct link_answer *answer);
 int broker_link_close(const char *port);
+/* text after 0: what stands in the way, or "". */
 int broker_host_set(const struct host_set *set, const struct nft_uplink *uplinks, const struct nft_forward *forwards,
 		    char text[static LINK_TEXT_SIZE]);
 

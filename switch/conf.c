@@ -26,6 +26,7 @@ void conf_object_fini(const struct conf_kind *kind, void *object)
 {
 	if (kind == &conf_networks) {
 		free(((struct conf_network *)object)->macs);
+		free(((struct conf_network *)object)->forwards);
 	} else if (kind == &conf_containers) {
 		free(((struct conf_container *)object)->run);
 		free(((struct conf_container *)object)->nics);
@@ -67,7 +68,8 @@ int conf_index_make(struct conf *c)
 {
 	conf_index_drop(c);
 	c->index = calloc(1, sizeof(*c->index));
-	if (!c->index || conf_names_init(&c->index->networks, c, &conf_networks))
+	if (!c->index || conf_names_init(&c->index->networks, c, &conf_networks) ||
+	    conf_names_init(&c->index->uplinks, c, &conf_uplinks))
 		return -ENOMEM;
 	return conf_names_init(&c->index->ports, c, &conf_ports);
 }
@@ -77,6 +79,7 @@ void conf_index_drop(struct conf *c)
 	if (!c->index)
 		return;
 	conf_names_fini(&c->index->networks);
+	conf_names_fini(&c->index->uplinks);
 	conf_names_fini(&c->index->ports);
 	free(c->index);
 	c->index = NULL;
@@ -120,6 +123,9 @@ static bool copy_networks(struct conf *to)
 
 		n->macs = ok ? duplicate(n->macs, n->n_macs, sizeof(*n->macs)) : NULL;
 		ok = ok && n->macs;
+		n->forwards =
+			ok ? duplicate(n->forwards, n->n_forwards, sizeof(*n->forwards)) : NULL;
+		ok = ok && n->forwards;
 	}
 	return ok;
 }
@@ -147,9 +153,11 @@ struct conf *conf_copy(const struct conf *c)
 	if (!to)
 		return NULL;
 	to->workers = c->workers;
-	ok = copy_objects(to, c, &conf_networks) && copy_networks(to) &&
-	     copy_objects(to, c, &conf_ports) && copy_objects(to, c, &conf_containers) &&
-	     copy_containers(to);
+	to->routes = duplicate(c->routes, c->n_routes, sizeof(*c->routes));
+	to->n_routes = to->routes ? c->n_routes : 0;
+	ok = to->routes && copy_objects(to, c, &conf_networks) && copy_networks(to) &&
+	     copy_objects(to, c, &conf_uplinks) && copy_objects(to, c, &conf_ports) &&
+	     copy_objects(to, c, &conf_containers) && copy_containers(to);
 	if (ok)
 		return to;
 	conf_destroy(to);
@@ -166,6 +174,8 @@ void conf_destroy(struct conf *c)
 		conf_object_fini(&conf_containers, &c->containers[i]);
 	conf_index_drop(c);
 	free(c->networks);
+	free(c->uplinks);
+	free(c->routes);
 	free(c->ports);
 	free(c->containers);
 	free(c);

@@ -20,32 +20,10 @@
 #include <stdint.h>
 
 #include "switch/base/addr.h"
+#include "switch/conf_limits.h"
+#include "switch/conf_out.h"
 
-enum {
-	CONF_TEXT_MAX = 4 << 20,
-	CONF_DEPTH_MAX = 16,
-	CONF_NAME_SIZE = 64, /* 1-63 of A-Z a-z 0-9 . _ -, not starting with - or . */
-	CONF_IFNAME_SIZE = 16,
-	CONF_NETNS_SIZE = 108,	/* a name under /run/netns, a path with /, or a pid (all digits) */
-	CONF_SOCKET_SIZE = 108, /* an absolute path, as in sockaddr_un */
-	CONF_OWNER_SIZE = 72,
-	CONF_PORTS_MAX = 4000,
-	CONF_NETWORKS_MAX = 4094,
-	CONF_CONTAINERS_MAX = 4000,
-	CONF_QUEUES_MAX = 16,
-	CONF_NICS_MAX = 64,    /* of one container */
-	CONF_MACS_MAX = 32768, /* static entries, in all */
-	CONF_RUN_MAX = 4096,   /* bytes of `run` */
-	CONF_WORKERS_MAX = 16,
-	CONF_KEYS_MAX = 24, /* keys that one kind of object may have */
-};
-
-/* Where a key stands in the text merged last; line 0: not there.  For the errors of conf_validate() alone. */
-struct conf_mark {
-	int line, column;
-};
-
-enum conf_net_mode { NET_INTERNAL, NET_HOST_ONLY };
+enum conf_net_mode { NET_INTERNAL, NET_HOST_ONLY, NET_NAT, NET_BRIDGED };
 enum conf_guard { GUARD_OFF, GUARD_MAC };
 
 struct conf_static_mac {
@@ -68,6 +46,11 @@ struct conf_network {
 	bool isolate;		/* members reach no other member */
 	uint64_t mac_ageing_ms; /* 300 s by default; 0: never */
 	char ifname[CONF_IFNAME_SIZE]; /* host-only: the device; default vf-NETWORK cut to 15 */
+	char uplink[CONF_NAME_SIZE];   /* nat, bridged; of nat never "" after conf_validate() */
+	bool tagged;		       /* bridged: frames carry `vlan` on the uplink */
+	struct conf_nat nat;
+	struct conf_forward *forwards; /* in the order of the text */
+	size_t n_forwards;
 	struct conf_static_mac *macs;  /* static entries by address; key `macs`: {MAC: PORT} */
 	size_t n_macs;
 };
@@ -130,6 +113,10 @@ struct conf_workers {
 struct conf {
 	struct conf_network *networks;
 	size_t n_networks;
+	struct conf_uplink *uplinks;
+	size_t n_uplinks;
+	struct conf_route *routes;
+	size_t n_routes;
 	struct conf_port *ports;
 	size_t n_ports;
 	struct conf_container *containers;
@@ -173,7 +160,8 @@ int conf_merge_file(struct conf *c, const char *text, size_t bytes, struct conf_
 
 /*
  * Everything that one object cannot know: references with the nearest name, what two objects both want (VLANs, prefixes, taps,
- * sockets, names of ports), limits in all.  Gives networks without vlan one, from 4094 down, never one already in use;
+ * sockets, names of ports, outside ports), limits in all.  What was left out and needs a value gets one: a VLAN for networks and
+ * uplinks, from 4094 down, never one already in use; the uplink of a nat network; the link of a host uplink.
  * `keep` (may be NULL) is the running configuration whose automatic choices stay.  0, or -EINVAL with *err.
  */
 int conf_validate(struct conf *c, const struct conf *keep, struct conf_error *err);
@@ -196,5 +184,6 @@ bool conf_network_gateway(const struct conf_network *n, struct ip *out);
 /* Equal in every key (positions do not count). */
 bool conf_network_equal(const struct conf_network *a, const struct conf_network *b);
 bool conf_port_equal(const struct conf_port *a, const struct conf_port *b);
+bool conf_uplink_equal(const struct conf_uplink *a, const struct conf_uplink *b);
 
 #endif

@@ -7,21 +7,16 @@
  * configuration of full size is checked in milliseconds.  Each error says where: the key of the object when the text merged last
  * has it, else the object alone.
  */
+#include "switch/conf_check.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "switch/base/frame.h"
-#include "switch/conf_internal.h"
 
-enum { MTU_IPV6 = 1280 /* RFC 8200 5 */, VLANS = 4096 };
-
-struct check {
-	struct conf *c;
-	const struct conf *keep;
-	struct conf_error *err;
-};
+enum { MTU_IPV6 = 1280 /* RFC 8200 5 */ };
 
 /* Something that only one object may have. */
 struct claim {
@@ -32,10 +27,8 @@ struct claim {
 	size_t order;
 };
 
-/* Fills the error for a key of an object; key NULL: the object as a whole. */
-__attribute__((format(printf, 5, 6))) static int fail(struct check *k, const struct conf_kind *kind,
-						      const void *object, const char *key,
-						      const char *fmt, ...)
+int conf_wrong(struct check *k, const struct conf_kind *kind, const void *object, const char *key,
+	       const char *fmt, ...)
 {
 	const struct conf_mark *marks = conf_field(object, kind->marks);
 	const struct conf_key *found = key ? conf_key_find(kind->keys, key) : NULL;
@@ -57,8 +50,7 @@ __attribute__((format(printf, 5, 6))) static int fail(struct check *k, const str
 	return -EINVAL;
 }
 
-/* The error just made is that of something left out. */
-static int missing(struct check *k, int err)
+int conf_missing(struct check *k, int err)
 {
 	k->err->fault = CONF_MISSING;
 	return err;
@@ -72,15 +64,14 @@ static int fail_nic(struct check *k, const struct conf_container *c, size_t i, c
 	const struct conf_mark *mark =
 		&nic->at[conf_key_find(conf_nics.keys, key) - conf_nics.keys];
 
-	fail(k, &conf_containers, c, NULL, "%s", text);
+	conf_wrong(k, &conf_containers, c, NULL, "%s", text);
 	snprintf(k->err->path, sizeof(k->err->path), "containers.%s.nics[%zu].%s", c->name, i, key);
 	k->err->line = mark->line ? mark->line : nic->line;
 	k->err->column = mark->line ? mark->column : nic->column;
 	return -EINVAL;
 }
 
-/* A host of that network may have the address. */
-static bool is_host_of(const struct prefix *net, const struct ip *ip)
+bool conf_is_host_of(const struct prefix *net, const struct ip *ip)
 {
 	struct prefix host = {.ip = *ip, .len = net->len, .is_set = true};
 	bool is_v4 = ip_is_v4(ip);
@@ -94,92 +85,26 @@ static bool is_host_of(const struct prefix *net, const struct ip *ip)
 
 static int check_network(struct check *k, const struct conf_network *n)
 {
-	if (n->mode == NET_HOST_ONLY && !n->ipv4.is_set && !n->ipv6.is_set)
-		return missing(k, fail(k, &conf_networks, n, "mode",
-				       "a host-only network needs ipv4 or ipv6"));
+	bool has_gateway = n->mode == NET_HOST_ONLY || n->mode == NET_NAT;
+
+	if (has_gateway && !n->ipv4.is_set && !n->ipv6.is_set)
+		return conf_missing(k, conf_wrong(k, &conf_networks, n, "mode",
+						  "a %s network needs ipv4 or ipv6",
+						  n->mode == NET_NAT ? "nat" : "host-only"));
 	if (n->ifname[0] && n->mode != NET_HOST_ONLY)
-		return fail(k, &conf_networks, n, "ifname",
-			    "only a host-only network has a device in the host");
+		return conf_wrong(k, &conf_networks, n, "ifname",
+				  "only a host-only network has a device in the host");
 	if (n->has_gateway && !n->ipv4.is_set)
-		return missing(k, fail(k, &conf_networks, n, "gateway", "a gateway needs ipv4"));
-	if (n->has_gateway && !is_host_of(&n->ipv4, &n->gateway))
-		return fail(k, &conf_networks, n, "gateway",
-			    "the gateway is not an address of a host in the network's prefix");
+		return conf_missing(
+			k, conf_wrong(k, &conf_networks, n, "gateway", "a gateway needs ipv4"));
+	if (n->has_gateway && !conf_is_host_of(&n->ipv4, &n->gateway))
+		return conf_wrong(
+			k, &conf_networks, n, "gateway",
+			"the gateway is not an address of a host in the network's prefix");
 	if (n->ipv6.is_set && n->mtu && n->mtu < MTU_IPV6)
-		return fail(k, &conf_networks, n, "mtu", "IPv6 needs an mtu of at least %d",
-			    MTU_IPV6);
-	return 0;
-}
-
-static bool has_vid(const uint64_t vids[VLANS / 64], unsigned vid)
-{
-	return vids[vid >> 6] >> (vid & 63) & 1;
-}
-
-/* Ids that networks without one must not get: those of other networks, and those that a port names. */
-static void note_port_vlans(const struct conf *c, bool used[static VLANS])
-{
-	for (size_t i = 0; i < c->n_ports; i++) {
-		const struct conf_port *p = &c->ports[i];
-
-		used[p->tag] = true;
-		for (unsigned v = 0; p->has_trunks && v < VLANS; v++)
-			used[v] = used[v] || has_vid(p->trunks, v);
-	}
-}
-
-/* What the running fabric chose for a network stays, unless the id is now somebody's by name. */
-static void keep_vlans(struct check *k, const struct conf_network *owner[static VLANS])
-{
-	struct conf_names kept = {0};
-
-	if (!k->keep || conf_names_init(&kept, k->keep, &conf_networks))
-		return; /* without memory the choice is a new one, and that is all */
-	for (size_t i = 0; i < k->c->n_networks; i++) {
-		struct conf_network *n = &k->c->networks[i];
-		const struct conf_network *old = conf_names_find(&kept, n->name);
-
-		if (n->vlan || !old || !old->vlan_auto || !old->vlan || owner[old->vlan])
-			continue;
-		n->vlan = old->vlan;
-		n->vlan_auto = true;
-		owner[n->vlan] = n;
-	}
-	conf_names_fini(&kept);
-}
-
-static int check_vlans(struct check *k)
-{
-	const struct conf_network *owner[VLANS] = {0};
-	bool used[VLANS] = {0};
-	unsigned next = 4094;
-
-	for (size_t i = 0; i < k->c->n_networks; i++) {
-		const struct conf_network *n = &k->c->networks[i];
-
-		if (n->vlan && owner[n->vlan])
-			return fail(k, &conf_networks, n, "vlan",
-				    "vlan %u is that of network \"%s\" already", n->vlan,
-				    owner[n->vlan]->name);
-		owner[n->vlan] = n;
-	}
-	owner[0] = NULL;
-	keep_vlans(k, owner);
-	note_port_vlans(k->c, used);
-	for (size_t i = 0; i < k->c->n_networks; i++) {
-		struct conf_network *n = &k->c->networks[i];
-
-		if (n->vlan)
-			continue;
-		while (next && (owner[next] || used[next]))
-			next--;
-		if (!next)
-			return fail(k, &conf_networks, n, NULL,
-				    "no VLAN id is left that neither a network nor a port names");
-		n->vlan = (uint16_t)next--;
-		n->vlan_auto = true;
-	}
-	return 0;
+		return conf_wrong(k, &conf_networks, n, "mtu", "IPv6 needs an mtu of at least %d",
+				  MTU_IPV6);
+	return conf_check_net_out(k, n);
 }
 
 /* network, vlan-mode, tag and trunks go together in few ways. */
@@ -189,24 +114,26 @@ static int check_port_vlan(struct check *k, const struct conf_port *p)
 	bool has_network = p->network[0], is_trunk = p->has_vlan_mode && p->vlan_mode == CONF_TRUNK;
 
 	if (!has_network && !p->has_vlan_mode)
-		return missing(k, fail(k, &conf_ports, p, NULL, "needs network or vlan-mode"));
+		return conf_missing(
+			k, conf_wrong(k, &conf_ports, p, NULL, "needs network or vlan-mode"));
 	if (has_network && p->has_vlan_mode && p->vlan_mode != CONF_ACCESS)
-		return fail(
+		return conf_wrong(
 			k, &conf_ports, p, "vlan-mode",
 			"a port on a network is an access port: leave out network or vlan-mode");
 	if (has_network && p->tag)
-		return fail(k, &conf_ports, p, "tag",
-			    "the network says the VLAN: leave out network or tag");
+		return conf_wrong(k, &conf_ports, p, "tag",
+				  "the network says the VLAN: leave out network or tag");
 	if (p->has_trunks && !is_native && !is_trunk)
-		return fail(k, &conf_ports, p, "trunks",
-			    "trunks go with vlan-mode trunk, native-untagged and native-tagged");
+		return conf_wrong(
+			k, &conf_ports, p, "trunks",
+			"trunks go with vlan-mode trunk, native-untagged and native-tagged");
 	if (is_trunk && p->tag)
-		return fail(
+		return conf_wrong(
 			k, &conf_ports, p, "tag",
 			"a trunk has no tag of its own: native-untagged and native-tagged have");
 	if (!has_network && !is_trunk && !p->tag)
-		return missing(k,
-			       fail(k, &conf_ports, p, "vlan-mode", "this vlan-mode needs a tag"));
+		return conf_missing(k, conf_wrong(k, &conf_ports, p, "vlan-mode",
+						  "this vlan-mode needs a tag"));
 	return 0;
 }
 
@@ -220,16 +147,18 @@ static int check_port_addresses(struct check *k, const struct conf_port *p)
 	const struct prefix *net;
 
 	if (p->ipv6.is_set && p->mtu && p->mtu < MTU_IPV6)
-		return fail(k, &conf_ports, p, "mtu", "IPv6 needs an mtu of at least %d", MTU_IPV6);
+		return conf_wrong(k, &conf_ports, p, "mtu", "IPv6 needs an mtu of at least %d",
+				  MTU_IPV6);
 	if (!p->has_gateway)
 		return 0;
 	net = ip_is_v4(&p->gateway) ? &p->ipv4 : &p->ipv6;
 	if (!net->is_set)
-		return missing(k, fail(k, &conf_ports, p, "gateway", "a gateway needs %s",
-				       net == &p->ipv4 ? "ipv4" : "ipv6"));
-	if (!is_host_of(net, &p->gateway) || ip_equal(&net->ip, &p->gateway))
-		return fail(k, &conf_ports, p, "gateway",
-			    "the gateway is not another host in the port's prefix");
+		return conf_missing(k,
+				    conf_wrong(k, &conf_ports, p, "gateway", "a gateway needs %s",
+					       net == &p->ipv4 ? "ipv4" : "ipv6"));
+	if (!conf_is_host_of(net, &p->gateway) || ip_equal(&net->ip, &p->gateway))
+		return conf_wrong(k, &conf_ports, p, "gateway",
+				  "the gateway is not another host in the port's prefix");
 	return 0;
 }
 
@@ -241,22 +170,23 @@ static int check_port_kind(struct check *k, const struct conf_port *p)
 	bool is_tap = p->tap[0];
 
 	if (!is_tap && !p->vhost_user[0])
-		return missing(k, fail(k, &conf_ports, p, NULL, "needs tap or vhost-user"));
+		return conf_missing(k,
+				    conf_wrong(k, &conf_ports, p, NULL, "needs tap or vhost-user"));
 	if (is_tap && p->vhost_user[0])
-		return fail(k, &conf_ports, p, "vhost-user",
-			    "a port is one thing: leave out tap or vhost-user");
+		return conf_wrong(k, &conf_ports, p, "vhost-user",
+				  "a port is one thing: leave out tap or vhost-user");
 	for (const char *const *key = is_tap ? of_socket : of_tap; *key; key++)
 		if (is_given(p, *key))
-			return fail(k, &conf_ports, p, *key, "%s goes with %s alone", *key,
-				    is_tap ? "vhost-user" : "tap");
+			return conf_wrong(k, &conf_ports, p, *key, "%s goes with %s alone", *key,
+					  is_tap ? "vhost-user" : "tap");
 	for (const char *const *key = of_socket + 1; p->client && *key; key++)
 		if (is_given(p, *key))
-			return fail(k, &conf_ports, p, *key,
-				    "a client makes no socket: leave out client or %s", *key);
+			return conf_wrong(k, &conf_ports, p, *key,
+					  "a client makes no socket: leave out client or %s", *key);
 	if (is_tap || p->guard != GUARD_MAC || !mac_is_zero(&p->mac))
 		return 0;
-	fail(k, &conf_ports, p, "guard",
-	     "guard mac on a vhost-user port needs mac: the address that it allows");
+	conf_wrong(k, &conf_ports, p, "guard",
+		   "guard mac on a vhost-user port needs mac: the address that it allows");
 	k->err->fault = CONF_BAD_VALUE;
 	return -EINVAL;
 }
@@ -268,9 +198,10 @@ static int fail_no_network(struct check *k, const struct conf_port *p)
 	char near[CONF_QUOTE];
 
 	if (!old || p->line)
-		return fail(k, &conf_ports, p, "network", "network \"%s\" does not exist%s",
-			    p->network, conf_nearest(p->network, k->c->index->networks.name, near));
-	fail(k, &conf_networks, old, NULL, "port \"%s\" is still on it", p->name);
+		return conf_wrong(k, &conf_ports, p, "network", "network \"%s\" does not exist%s",
+				  p->network,
+				  conf_nearest(p->network, k->c->index->networks.name, near));
+	conf_wrong(k, &conf_networks, old, NULL, "port \"%s\" is still on it", p->name);
 	k->err->line = k->err->column = 0;
 	return -EINVAL;
 }
@@ -290,7 +221,7 @@ static int check_port(struct check *k, const struct conf_port *p)
 
 static bool is_carried(const struct conf_port *p, const struct conf_network *n)
 {
-	bool is_trunked = p->has_trunks ? has_vid(p->trunks, n->vlan) : !n->vlan_auto;
+	bool is_trunked = p->has_trunks ? conf_has_vid(p->trunks, n->vlan) : !n->vlan_auto;
 
 	if (p->network[0])
 		return !strcmp(p->network, n->name);
@@ -317,11 +248,12 @@ static int check_macs(struct check *k, const struct conf_network *n)
 			continue;
 		mac_text(&s->mac, mac);
 		if (!p)
-			fail(k, &conf_networks, n, "macs", "%s: port \"%s\" does not exist%s", mac,
-			     s->port, conf_nearest(s->port, k->c->index->ports.name, near));
+			conf_wrong(k, &conf_networks, n, "macs", "%s: port \"%s\" does not exist%s",
+				   mac, s->port,
+				   conf_nearest(s->port, k->c->index->ports.name, near));
 		else
-			fail(k, &conf_networks, n, "macs", "%s: port \"%s\" is not on this network",
-			     mac, s->port);
+			conf_wrong(k, &conf_networks, n, "macs",
+				   "%s: port \"%s\" is not on this network", mac, s->port);
 		if (s->line && k->err->line) {
 			k->err->line = s->line;
 			k->err->column = s->column;
@@ -344,13 +276,14 @@ static int check_nic(struct check *k, const struct conf_container *c, size_t i)
 	if (nic->has_gateway && !nic->ipv4.is_set)
 		return fail_nic(k, c, i, "gateway", "a gateway needs ipv4");
 	if (nic->has_gateway &&
-	    (!is_host_of(&nic->ipv4, &nic->gateway) || ip_equal(&nic->ipv4.ip, &nic->gateway)))
+	    (!conf_is_host_of(&nic->ipv4, &nic->gateway) || ip_equal(&nic->ipv4.ip, &nic->gateway)))
 		return fail_nic(k, c, i, "gateway",
 				"the gateway is not another host in the interface's prefix");
 	if (i && strlen(c->name) + sizeof("-64") > CONF_NAME_SIZE)
-		return fail(k, &conf_containers, c, NULL,
-			    "a name of more than %zu characters leaves no room for that of a port",
-			    CONF_NAME_SIZE - sizeof("-64"));
+		return conf_wrong(
+			k, &conf_containers, c, NULL,
+			"a name of more than %zu characters leaves no room for that of a port",
+			CONF_NAME_SIZE - sizeof("-64"));
 	return 0;
 }
 
@@ -383,13 +316,13 @@ static int check_claims(struct check *k, struct claim *claims, size_t n, const c
 	netns = strchr(second->what, '\n');
 	name = netns ? netns + 1 : second->what;
 	if (netns && netns != second->what)
-		return fail(k, second->kind, second->object, second->key,
-			    "%s \"%s\" in namespace \"%.*s\" is that of %s \"%s\" already", noun,
-			    name, (int)(netns - second->what), second->what, first->kind->word,
-			    (const char *)first->object);
-	return fail(k, second->kind, second->object, second->key,
-		    "%s \"%s\" is that of %s \"%s\" already", noun, name, first->kind->word,
-		    (const char *)first->object);
+		return conf_wrong(k, second->kind, second->object, second->key,
+				  "%s \"%s\" in namespace \"%.*s\" is that of %s \"%s\" already",
+				  noun, name, (int)(netns - second->what), second->what,
+				  first->kind->word, (const char *)first->object);
+	return conf_wrong(k, second->kind, second->object, second->key,
+			  "%s \"%s\" is that of %s \"%s\" already", noun, name, first->kind->word,
+			  (const char *)first->object);
 }
 
 /* A namespace and an interface, "NETNS\nIFNAME", the path of a socket, or the name of a port. */
@@ -435,6 +368,10 @@ static size_t claim_devices(const struct conf *c, struct claim *out)
 		if (c->ports[i].tap[0])
 			claim(&out[n++], &conf_ports, &c->ports[i], "tap", "%s\n%s",
 			      netns_name(c->ports[i].netns), c->ports[i].tap);
+	for (size_t i = 0; i < c->n_uplinks; i++)
+		claim(&out[n++], &conf_uplinks, &c->uplinks[i],
+		      c->uplinks[i].kind == UPLINK_HOST ? "ifname" : "interface", "\n%s",
+		      conf_uplink_ifname(&c->uplinks[i], buf));
 	for (size_t i = 0; i < c->n_containers; i++)
 		for (size_t j = 0; j < c->containers[i].n_nics; j++)
 			claim(&out[n++], &conf_containers, &c->containers[i], "nics", "%s\n%s",
@@ -465,6 +402,8 @@ static size_t claim_port_names(const struct conf *c, struct claim *out)
 			claim(&out[n++], &conf_networks, net, "ifname", "%s",
 			      conf_network_ifname(net, ifname));
 	}
+	for (size_t i = 0; i < c->n_uplinks; i++)
+		claim(&out[n++], &conf_uplinks, &c->uplinks[i], NULL, "%s", c->uplinks[i].name);
 	for (size_t i = 0; i < c->n_ports; i++)
 		claim(&out[n++], &conf_ports, &c->ports[i], NULL, "%s", c->ports[i].name);
 	for (size_t i = 0; i < c->n_containers; i++)
@@ -477,7 +416,7 @@ static size_t claim_port_names(const struct conf *c, struct claim *out)
 static int check_shared(struct check *k)
 {
 	const struct conf *c = k->c;
-	size_t n = c->n_networks + c->n_ports;
+	size_t n = c->n_networks + c->n_uplinks + c->n_ports;
 	struct claim *claims;
 	int err;
 
@@ -495,66 +434,37 @@ static int check_shared(struct check *k)
 	return err;
 }
 
-struct net_prefix {
-	const struct prefix *p;
-	const struct conf_network *n;
-};
-
-static int compare_prefixes(const void *a, const void *b)
-{
-	const struct net_prefix *x = a, *y = b;
-	int order = memcmp(&x->p->ip, &y->p->ip, sizeof(x->p->ip));
-
-	if (order)
-		return order;
-	return x->p->len != y->p->len ? x->p->len - y->p->len : (x->n > y->n) - (x->n < y->n);
-}
-
-/*
- * Networks that reach the host share its routing table.  Two prefixes are apart or one holds the other, so
- * when any two overlap, two neighbours in the sorted list do.
- */
+/* Networks that reach the host share its routing table. */
 static int check_overlap(struct check *k, const char *key)
 {
-	struct net_prefix *list = calloc(k->c->n_networks + 1, sizeof(*list));
-	const struct conf_key *field = conf_key_find(conf_networks.keys, key);
+	const struct conf_network **list = calloc(k->c->n_networks + 1, sizeof(*list));
 	size_t n = 0;
-	int err = list ? 0 : -ENOMEM;
+	int err;
 
-	for (size_t i = 0; !err && i < k->c->n_networks; i++) {
-		const struct conf_network *net = &k->c->networks[i];
-		const struct prefix *p = conf_field(net, field->at);
-
-		if (net->mode == NET_HOST_ONLY && p->is_set)
-			list[n++] = (struct net_prefix){p, net};
-	}
-	if (!err)
-		qsort(list, n, sizeof(*list), compare_prefixes);
-	for (size_t i = 1; !err && i < n; i++) {
-		bool is_swapped = list[i - 1].n > list[i].n;
-
-		if (prefix_overlaps(list[i - 1].p, list[i].p))
-			err = fail(k, &conf_networks, list[i - is_swapped].n, key,
-				   "%s overlaps the prefix of network \"%s\"", key,
-				   list[i - !is_swapped].n->name);
-	}
+	for (size_t i = 0; list && i < k->c->n_networks; i++)
+		if (k->c->networks[i].mode == NET_HOST_ONLY)
+			list[n++] = &k->c->networks[i];
+	err = list ? conf_check_apart(k, list, n, key) : -ENOMEM;
 	free(list);
 	return err;
 }
 
 static int check_totals(struct check *k)
 {
-	size_t devices = 0, macs = 0;
+	size_t devices = 0, macs = 0, forwards = 0;
 	const char *what = NULL;
 
 	for (size_t i = 0; i < k->c->n_networks; i++) {
 		devices += k->c->networks[i].mode == NET_HOST_ONLY;
 		macs += k->c->networks[i].n_macs;
+		forwards += k->c->networks[i].n_forwards;
 	}
-	if (devices + k->c->n_ports > SLOT_MAX)
-		what = "too many ports and devices of host-only networks";
+	if (devices + k->c->n_ports + k->c->n_uplinks > SLOT_MAX)
+		what = "too many ports, uplinks and devices of host-only networks";
 	else if (macs > CONF_MACS_MAX)
 		what = "too many static entries";
+	else if (forwards > CONF_FORWARDS_MAX)
+		what = "too many forwards";
 	if (!what)
 		return 0;
 	*k->err = (struct conf_error){0};
@@ -569,8 +479,12 @@ static int check_all(struct check *k)
 
 	for (size_t i = 0; i < c->n_networks && !err; i++)
 		err = check_network(k, &c->networks[i]);
+	for (size_t i = 0; i < c->n_uplinks && !err; i++)
+		err = conf_check_uplink(k, &c->uplinks[i]);
 	if (!err)
-		err = check_vlans(k);
+		err = conf_choose_vlans(k);
+	if (!err)
+		err = conf_choose_links(k);
 	for (size_t i = 0; i < c->n_ports && !err; i++)
 		err = check_port(k, &c->ports[i]);
 	for (size_t i = 0; i < c->n_networks && !err; i++)
@@ -582,7 +496,9 @@ static int check_all(struct check *k)
 		err = check_shared(k);
 	if (!err)
 		err = check_overlap(k, "ipv4");
-	return err ? err : check_overlap(k, "ipv6");
+	if (!err)
+		err = check_overlap(k, "ipv6");
+	return err ? err : conf_check_out(k);
 }
 
 int conf_validate(struct conf *c, const struct conf *keep, struct conf_error *err)
@@ -591,7 +507,10 @@ int conf_validate(struct conf *c, const struct conf *keep, struct conf_error *er
 	int status;
 
 	*err = (struct conf_error){0};
-	status = conf_index_make(c);
+	/* The uplink that this may make has its place in the index. */
+	status = conf_choose_uplinks(&k);
+	if (!status)
+		status = conf_index_make(c);
 	if (!status)
 		status = check_all(&k);
 	if (status == -ENOMEM)

@@ -6,8 +6,13 @@
  *   conf_schema.c  THE table of kinds and keys
  *   conf_value.c   one value: text -> field
  *   conf_merge.c   tree + schema -> struct conf
+ *   conf_list.c    the values that are lists
+ *   conf_forward.c a static forward: text -> fields -> text
  *   conf.c         life of struct conf
  *   conf_check.c   what one object cannot know
+ *   conf_vlan.c    the VLANs that were left out
+ *   conf_check_out.c  uplinks and NAT, conf_check_ways.c  forwards and routes
+ *   conf_out.c     what follows from an uplink
  *   conf_print.c   struct conf + schema -> text; equality of objects
  *   plan.c         two struct conf + schema -> changes
  */
@@ -42,6 +47,8 @@ struct conf_tree {
 int conf_tree_parse(struct conf_tree *t, const char *text, size_t bytes, struct conf_error *err);
 void conf_tree_free(struct conf_tree *t);
 bool conf_node_is_null(const struct conf_node *n);
+/* A character, perhaps written as \u0082, that a file cannot have as it is. */
+bool conf_has_refused(const char *text, uint32_t *c);
 /* What was found, for "expected X, found Y". */
 const char *conf_node_words(const struct conf_node *n, char buf[static CONF_WHY]);
 
@@ -68,19 +75,26 @@ enum conf_type {
 	CONF_WORD,   /* place in words; uint8_t, bool or an enum */
 	CONF_MAC,
 	CONF_IPV4, /* struct ip */
+	CONF_IPV6,
 	CONF_IP,
 	CONF_NET4, /* struct prefix of a network: no host bits */
 	CONF_NET6,
 	CONF_HOST4, /* struct prefix of one host */
 	CONF_HOST6,
-	CONF_DURATION, /* uint64_t, ms */
+	CONF_DURATION, /* uint64_t, ms; 0 is "never" */
+	CONF_TIMEOUT,  /* uint64_t, ms; never 0 */
 	CONF_BITS,     /* uint64_t, bits a second */
 	CONF_STRING,   /* char *, NULL: none */
-	CONF_VIDS,     /* uint64_t[64], a bit for each */
+	CONF_SPEC,     /* struct conf_forward: its grammar */
+	CONF_LINK_MAC, /* mac_mode of struct conf_uplink, and mac: auto, interface or an address */
+	CONF_VIDS,     /* uint64_t[64], a bit for each; the first that is no scalar */
 	CONF_CPUS,     /* struct conf_workers */
 	CONF_MAP,      /* keys of their own, in the same object */
 	CONF_MACS,     /* struct conf_network: {MAC: PORT} */
 	CONF_NICS,     /* struct conf_container: list of maps */
+	CONF_NETS,     /* struct prefix[max], of `count` those of networks */
+	CONF_HOSTS,    /* the same of hosts */
+	CONF_FORWARDS, /* struct conf_network: list of texts and maps */
 	CONF_LATER,    /* its feature is not there yet */
 };
 
@@ -89,6 +103,7 @@ struct conf_key {
 	enum conf_type type;
 	uint16_t at, size; /* the field in the object */
 	uint16_t has;	   /* a bool that says "given", 0: none */
+	uint16_t count;	   /* of a list: a uint8_t that says how many */
 	bool is_required;  /* a new object must have it */
 	bool reopens;	   /* a change closes the device and opens it again */
 	uint64_t min, max;
@@ -109,7 +124,8 @@ struct conf_kind {
 		count; /* of the objects in struct conf; array == count: there is only one */
 };
 
-extern const struct conf_kind conf_networks, conf_ports, conf_containers, conf_workers, conf_nics;
+extern const struct conf_kind conf_networks, conf_uplinks, conf_ports, conf_containers,
+	conf_workers, conf_nics, conf_forwards;
 extern const struct conf_kind
 	*const conf_kinds[]; /* sections, in the order in which they are printed; NULL at the end */
 extern const char *const conf_later_sections[];
@@ -137,11 +153,17 @@ bool conf_scalar_parse(const struct conf_key *key, const char *text, void *objec
 		       char why[static CONF_WHY]);
 bool conf_vids_parse(const char *text, uint64_t vids[4096 / 64], char why[static CONF_WHY]);
 bool conf_cpu_parse(const char *text, struct conf_workers *w, char why[static CONF_WHY]);
+bool conf_prefix_parse(const struct conf_key *key, const char *text, struct prefix *p,
+		       char why[static CONF_WHY]);
 bool conf_name_check(const char *name, char why[static CONF_WHY]);
 bool conf_mac_check(const char *text, struct mac *mac, char why[static CONF_WHY]);
 /* All bits of the address behind the prefix are as bit says. */
 bool conf_is_host_part(const struct prefix *p, bool bit);
 const char *conf_expects(const struct conf_key *key, char buf[static CONF_WHY]);
+
+/* What an id says beside its network: PROTO/BIND:PORT; a guest of the same family.  And: have both the same id? */
+bool conf_forward_parse_id(const char *text, struct conf_forward *out);
+bool conf_forward_is(const struct conf_forward *a, const struct conf_forward *b);
 
 /* Equality, in conf_print.c. */
 bool conf_key_equal(const struct conf_key *key, const void *a, const void *b);
@@ -165,7 +187,7 @@ const void *conf_names_find(const struct conf_names *names, const char *name);
 
 /* Of a configuration that will not change: c->index. */
 struct conf_index {
-	struct conf_names networks, ports;
+	struct conf_names networks, uplinks, ports;
 };
 
 int conf_index_make(struct conf *c);

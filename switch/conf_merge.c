@@ -5,7 +5,7 @@
  *   text --conf_yaml.c--> tree --merge, by conf_schema.c--> struct conf --conf_check.c--> ready to apply
  *
  * The file and the verbs take the same way: a verb is a fragment of the file.  merge_section() goes
- * through the objects of one section, merge_keys() through the keys of one object, merge_value() takes
+ * through the objects of one section, conf_merge_keys() through the keys of one object, merge_value() takes
  * one value.  struct merge carries the path, so that each error can say where it is.
  *
  * A merge that fails leaves a struct conf that is half changed but sound: the caller destroys it.
@@ -13,7 +13,7 @@
  * Trust.  The tree has the shape that conf_yaml.c promises: limits kept, no key twice.  Names, keys and values are still
  * anybody's; objects are counted before memory is taken for them.
  */
-#include "switch/conf_internal.h"
+#include "switch/conf_merge.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -21,15 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct merge {
-	struct conf *c;
-	enum conf_merge how;
-	struct conf_error *err;
-	size_t path; /* bytes of err->path in use */
-};
-
-/* Adds to the path; the bytes in use before, for path_cut(). */
-__attribute__((format(printf, 2, 3))) static size_t path_add(struct merge *m, const char *fmt, ...)
+size_t conf_path_add(struct merge *m, const char *fmt, ...)
 {
 	size_t before = m->path, room = sizeof(m->err->path) - m->path;
 	va_list ap;
@@ -42,14 +34,13 @@ __attribute__((format(printf, 2, 3))) static size_t path_add(struct merge *m, co
 	return before;
 }
 
-static void path_cut(struct merge *m, size_t before)
+void conf_path_cut(struct merge *m, size_t before)
 {
 	m->path = before;
 	m->err->path[before] = 0;
 }
 
-__attribute__((format(printf, 3, 4))) static int fail(struct merge *m, const struct conf_node *at,
-						      const char *fmt, ...)
+int conf_fail(struct merge *m, const struct conf_node *at, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -62,26 +53,32 @@ __attribute__((format(printf, 3, 4))) static int fail(struct merge *m, const str
 	return -EINVAL;
 }
 
-/* The error just made is not that of a value. */
-static int because(struct merge *m, enum conf_fault fault, int err)
+int conf_fail_because(struct merge *m, enum conf_fault fault, int err)
 {
 	m->err->fault = fault;
 	return err;
 }
 
-static int no_memory(struct merge *m)
+int conf_fail_memory(struct merge *m)
 {
 	snprintf(m->err->text, sizeof(m->err->text), "out of memory");
 	return -ENOMEM;
 }
 
 /* `what` names the key: an error of a verb shows its object and this text, not the path. */
-static int fail_type(struct merge *m, const struct conf_node *n, const char *what,
-		     const char *expected)
+static int fail_shape(struct merge *m, const struct conf_node *n, const char *what,
+		      const char *expected)
 {
 	char found[CONF_WHY];
 
-	return fail(m, n, "%s must be %s, not %s", what, expected, conf_node_words(n, found));
+	return conf_fail(m, n, "%s must be %s, not %s", what, expected, conf_node_words(n, found));
+}
+
+int conf_fail_type(struct merge *m, const struct conf_node *n, const struct conf_key *key)
+{
+	char expects[CONF_WHY];
+
+	return fail_shape(m, n, key->name, conf_expects(key, expects));
 }
 
 /* Nothing stands there.  Written out as null it is a mistake, but for the verbs, which take things back with it. */
@@ -109,6 +106,11 @@ static void clear_marks(struct conf *c)
 			       CONF_KEYS_MAX * sizeof(struct conf_mark));
 		}
 	}
+	for (size_t i = 0; i < c->n_networks; i++)
+		for (size_t j = 0; j < c->networks[i].n_forwards; j++)
+			c->networks[i].forwards[j].line = 0;
+	for (size_t i = 0; i < c->n_routes; i++)
+		c->routes[i].line = 0;
 }
 
 static void set_line(const struct conf_kind *kind, void *object, const struct conf_node *at)
@@ -119,12 +121,11 @@ static void set_line(const struct conf_kind *kind, void *object, const struct co
 	line[1] = at->column;
 }
 
-/* Back to what the object has when the key is not given. */
-static void reset_key(const struct conf_kind *kind, const struct conf_key *key, void *object)
+void conf_reset_key(const struct conf_kind *kind, const struct conf_key *key, void *object)
 {
 	if (key->type == CONF_MAP) {
 		for (const struct conf_key *k = key->keys; k->name; k++)
-			reset_key(kind, k, object);
+			conf_reset_key(kind, k, object);
 		return;
 	}
 	if (key->type == CONF_STRING)
@@ -141,6 +142,14 @@ static void reset_key(const struct conf_kind *kind, const struct conf_key *key, 
 		free(node->nics);
 		node->n_nics = 0;
 	}
+	if (key->type == CONF_FORWARDS) {
+		struct conf_network *net = object;
+
+		free(net->forwards);
+		net->n_forwards = 0;
+	}
+	if (key->count)
+		*(uint8_t *)conf_field(object, key->count) = 0;
 	if (key->type == CONF_CPUS) {
 		((struct conf_workers *)object)->n_cpus = 0;
 		return;
@@ -148,141 +157,6 @@ static void reset_key(const struct conf_kind *kind, const struct conf_key *key, 
 	memcpy(conf_field(object, key->at), conf_field(kind->initial, key->at), key->size);
 	if (key->has)
 		*(bool *)conf_field(object, key->has) = false;
-}
-
-static int compare_macs(const void *a, const void *b)
-{
-	const struct conf_static_mac *x = a, *y = b;
-
-	return memcmp(&x->mac, &y->mac, sizeof(x->mac));
-}
-
-/* One line of `macs`; a null port takes the entry away. */
-static int take_mac(struct merge *m, const struct conf_node *k, struct conf_static_mac *out)
-{
-	const struct conf_node *port = k->next;
-	char why[CONF_WHY];
-
-	*out = (struct conf_static_mac){.line = k->line, .column = k->column};
-	if (!conf_mac_check(k->text, &out->mac, why))
-		return fail(m, k, "%s", why);
-	if (m->how == CONF_SET && conf_node_is_null(port))
-		return 0;
-	if (port->kind != NODE_SCALAR || conf_node_is_null(port))
-		return fail_type(m, port, "a static entry", "the name of a port");
-	if (!conf_name_check(port->text, why))
-		return fail(m, port, "%s", why);
-	memcpy(out->port, port->text, port->n);
-	return 0;
-}
-
-static int fail_mac(struct merge *m, const struct conf_static_mac *at, const char *what)
-{
-	char text[MAC_TEXT];
-
-	m->err->fault = CONF_BAD_VALUE;
-	m->err->line = at->line;
-	m->err->column = at->column;
-	snprintf(m->err->text, sizeof(m->err->text), "%s %s", mac_text(&at->mac, text), what);
-	return -EINVAL;
-}
-
-/* The old entries and the new ones, both sorted; a new one wins.  The number of entries in out, or an error. */
-static int join_macs(struct merge *m, const struct conf_network *net,
-		     const struct conf_static_mac *new, size_t n_new, struct conf_static_mac *out)
-{
-	size_t o = 0, i = 0, n_out = 0;
-
-	while (o < net->n_macs || i < n_new) {
-		int order = o == net->n_macs ? 1
-			    : i == n_new     ? -1
-					     : compare_macs(&net->macs[o], &new[i]);
-
-		if (order < 0) {
-			out[n_out++] = net->macs[o++];
-			continue;
-		}
-		if (order > 0 && !new[i].port[0])
-			return because(m, CONF_REFUSED,
-				       fail_mac(m, &new[i], "has no static entry"));
-		o += order == 0;
-		if (new[i].port[0])
-			out[n_out++] = new[i];
-		i++;
-	}
-	return (int)n_out;
-}
-
-static int merge_macs(struct merge *m, const struct conf_node *map, struct conf_network *net)
-{
-	size_t n = map->n / 2, i = 0;
-	struct conf_static_mac *new, *all;
-	int err = 0;
-
-	if (n > CONF_MACS_MAX)
-		return fail(m, map, "macs has more than %d entries", CONF_MACS_MAX);
-	new = calloc(n + 1, sizeof(*new));
-	all = calloc(net->n_macs + n + 1, sizeof(*all));
-	if (!new || !all)
-		err = no_memory(m);
-	for (const struct conf_node *k = map->first; k && !err; k = k->next->next)
-		err = take_mac(m, k, &new[i++]);
-	if (!err)
-		qsort(new, n, sizeof(*new), compare_macs);
-	for (i = 1; i < n && !err; i++)
-		if (!compare_macs(&new[i - 1], &new[i]))
-			err = fail_mac(m, &new[i], "is there twice");
-	if (!err)
-		err = join_macs(m, net, new, n, all);
-	free(new);
-	if (err < 0) {
-		free(all);
-		return err;
-	}
-	free(net->macs);
-	net->macs = all;
-	net->n_macs = (size_t)err;
-	return 0;
-}
-
-/* [10, 20-29], or the same as a string, "10,20-29": the way in which verbs take it. */
-static int merge_list(struct merge *m, const struct conf_key *key, const struct conf_node *n,
-		      bool (*take)(const char *item, void *to, char *why), void *to)
-{
-	const struct conf_node *item = n->kind == NODE_LIST ? n->first : n;
-	char why[CONF_WHY], expects[CONF_WHY];
-	size_t i = 0;
-
-	if (n->kind == NODE_MAP)
-		return fail_type(m, n, key->name, conf_expects(key, expects));
-	for (; item; item = item->next, i++) {
-		size_t before = m->path;
-
-		if (n->kind == NODE_LIST)
-			path_add(m, "[%zu]", i);
-		if (item->kind != NODE_SCALAR || conf_node_is_null(item))
-			return fail_type(m, item, key->name, conf_expects(key, expects));
-		for (const char *p = item->text, *end; p; p = *end ? end + 1 : NULL) {
-			char word[32];
-
-			end = strchrnul(p, ',');
-			snprintf(word, sizeof(word), "%.*s", (int)(end - p > 31 ? 31 : end - p), p);
-			if (!take(word, to, why))
-				return fail(m, item, "%s", why);
-		}
-		path_cut(m, before);
-	}
-	return 0;
-}
-
-static bool take_vids(const char *item, void *to, char *why)
-{
-	return conf_vids_parse(item, to, why);
-}
-
-static bool take_cpu(const char *item, void *to, char *why)
-{
-	return conf_cpu_parse(item, to, why);
 }
 
 static const struct conf_mark *mark_of(const struct conf_kind *kind, const struct conf_key *key,
@@ -293,67 +167,14 @@ static const struct conf_mark *mark_of(const struct conf_kind *kind, const struc
 	return &marks[key - kind->keys];
 }
 
-static int check_required(struct merge *m, const struct conf_kind *kind, const struct conf_node *at,
-			  const void *object)
+int conf_check_required(struct merge *m, const struct conf_kind *kind, const struct conf_node *at,
+			const void *object)
 {
 	for (const struct conf_key *k = kind->keys; k->name; k++)
 		if (k->is_required && !mark_of(kind, k, object)->line)
-			return because(m, CONF_MISSING, fail(m, at, "%s is missing", k->name));
+			return conf_fail_because(m, CONF_MISSING,
+						 conf_fail(m, at, "%s is missing", k->name));
 	return 0;
-}
-
-static int merge_keys(struct merge *m, const struct conf_kind *kind, const struct conf_key *keys,
-		      const struct conf_node *map, void *object);
-
-/* A list of maps, which replaces the one before. */
-static int merge_nics(struct merge *m, const struct conf_node *list, struct conf_container *node)
-{
-	const struct conf_node *item = list->first;
-	int err = 0;
-
-	if (list->n > CONF_NICS_MAX)
-		return fail(m, list, "nics has more than %d interfaces", CONF_NICS_MAX);
-	node->nics = calloc(list->n + 1, sizeof(*node->nics));
-	if (!node->nics)
-		return no_memory(m);
-	for (; item && !err; item = item->next) {
-		struct conf_nic *nic = &node->nics[node->n_nics];
-		size_t before = path_add(m, "[%zu]", node->n_nics);
-
-		set_line(&conf_nics, nic, item);
-		node->n_nics++;
-		err = merge_keys(m, &conf_nics, conf_nics.keys, item, nic);
-		if (!err)
-			err = check_required(m, &conf_nics, item, nic);
-		if (!err)
-			path_cut(m, before);
-	}
-	return err;
-}
-
-/* A value that is not null, of a type that is not a scalar. */
-static int merge_nested(struct merge *m, const struct conf_kind *kind, const struct conf_key *key,
-			const struct conf_node *n, void *object)
-{
-	char expects[CONF_WHY];
-	bool is_list = key->type == CONF_NICS;
-
-	if (key->type == CONF_VIDS) {
-		reset_key(kind, key, object);
-		return merge_list(m, key, n, take_vids, conf_field(object, key->at));
-	}
-	if (key->type == CONF_CPUS) {
-		reset_key(kind, key, object);
-		return merge_list(m, key, n, take_cpu, object);
-	}
-	if (n->kind != (is_list ? NODE_LIST : NODE_MAP))
-		return fail_type(m, n, key->name, conf_expects(key, expects));
-	if (key->type == CONF_MAP)
-		return merge_keys(m, kind, key->keys, n, object);
-	if (key->type == CONF_MACS)
-		return merge_macs(m, n, object);
-	reset_key(kind, key, object);
-	return merge_nics(m, n, object);
 }
 
 static int merge_value(struct merge *m, const struct conf_kind *kind, const struct conf_key *key,
@@ -364,24 +185,25 @@ static int merge_value(struct merge *m, const struct conf_kind *kind, const stru
 	int err = 0;
 
 	if (key->type == CONF_LATER)
-		return because(m, CONF_REFUSED, fail(m, n, "%s is not yet available", key->name));
+		return conf_fail(m, n, "%s is not yet available", key->name);
 	if (conf_node_is_null(n)) {
-		if (m->how != CONF_SET || kind == &conf_nics)
-			return fail(m, n, "%s has no value", key->name);
+		if (m->how != CONF_SET || !kind->section)
+			return conf_fail(m, n, "%s has no value", key->name);
 		if (key->is_required)
-			return fail(m, n, "%s cannot be taken back", key->name);
-		reset_key(kind, key, object);
+			return conf_fail(m, n, "%s cannot be taken back", key->name);
+		conf_reset_key(kind, key, object);
 		return 0;
 	}
-	if (is_scalar && n->kind != NODE_SCALAR)
-		return fail_type(m, n, key->name, conf_expects(key, why));
+	if ((is_scalar && n->kind != NODE_SCALAR) || (key->type == CONF_MAP && n->kind != NODE_MAP))
+		return conf_fail_type(m, n, key);
 	if (is_scalar && conf_is_later(key, n->text))
-		return because(m, CONF_REFUSED,
-			       fail(m, n, "%s \"%s\" is not yet available", key->name, n->text));
+		return conf_fail(m, n, "%s \"%s\" is not yet available", key->name, n->text);
 	if (is_scalar && !conf_scalar_parse(key, n->text, object, why))
-		return why[0] ? fail(m, n, "%s", why) : no_memory(m);
-	if (!is_scalar)
-		err = merge_nested(m, kind, key, n, object);
+		return why[0] ? conf_fail(m, n, "%s", why) : conf_fail_memory(m);
+	if (key->type == CONF_MAP)
+		err = conf_merge_keys(m, kind, key->keys, n, object);
+	else if (!is_scalar)
+		err = conf_merge_list(m, kind, key, n, object);
 	if (key->has)
 		*(bool *)conf_field(object, key->has) = true;
 	return err;
@@ -396,12 +218,12 @@ static int fail_unknown_key(struct merge *m, const struct conf_node *k, const st
 	for (; keys->name; keys++)
 		words[n++] = keys->name;
 	words[n] = NULL;
-	return fail(m, k, "unknown key \"%s\"%s", conf_quote(k->text, quoted),
-		    conf_nearest(k->text, words, near));
+	return conf_fail(m, k, "unknown key \"%s\"%s", conf_quote(k->text, quoted),
+			 conf_nearest(k->text, words, near));
 }
 
-static int merge_keys(struct merge *m, const struct conf_kind *kind, const struct conf_key *keys,
-		      const struct conf_node *map, void *object)
+int conf_merge_keys(struct merge *m, const struct conf_kind *kind, const struct conf_key *keys,
+		    const struct conf_node *map, void *object)
 {
 	/* Only the keys of the object itself have marks, not those of a map in it. */
 	struct conf_mark *marks =
@@ -409,34 +231,32 @@ static int merge_keys(struct merge *m, const struct conf_kind *kind, const struc
 	int err;
 
 	if (map->kind != NODE_MAP)
-		return fail_type(m, map, "this", "a map of keys");
+		return fail_shape(m, map, "this", "a map of keys");
 	for (const struct conf_node *k = map->first; k; k = k->next->next) {
 		const struct conf_key *key = conf_key_find(keys, k->text);
 		size_t before;
 
 		if (!key)
 			return fail_unknown_key(m, k, keys);
-		before = path_add(m, ".%s", key->name);
+		before = conf_path_add(m, ".%s", key->name);
 		if (marks)
 			marks[key - keys] = (struct conf_mark){k->next->line, k->next->column};
 		err = merge_value(m, kind, key, k->next, object);
 		if (err)
 			return err;
-		path_cut(m, before);
+		conf_path_cut(m, before);
 	}
 	return 0;
 }
 
 /* An id that is given is no longer the fabric's choice, unless the text says so too. */
-static void settle_vlan(struct conf_network *net)
+static void settle_vlan(const struct conf_kind *kind, void *object)
 {
-	const struct conf_key *keys = conf_networks.keys;
-	const struct conf_key *vlan = conf_key_find(keys, "vlan");
-	const struct conf_key *is_auto = conf_key_find(keys, "vlan-auto");
+	const struct conf_key *vlan = conf_key_find(kind->keys, "vlan");
+	const struct conf_key *is_auto = conf_key_find(kind->keys, "vlan-auto");
 
-	if (mark_of(&conf_networks, vlan, net)->line &&
-	    !mark_of(&conf_networks, is_auto, net)->line)
-		net->vlan_auto = false;
+	if (is_auto && mark_of(kind, vlan, object)->line && !mark_of(kind, is_auto, object)->line)
+		*(bool *)conf_field(object, is_auto->at) = false;
 }
 
 static int merge_object(struct merge *m, const struct conf_kind *kind, const struct conf_node *k,
@@ -446,11 +266,11 @@ static int merge_object(struct merge *m, const struct conf_kind *kind, const str
 
 	set_line(kind, object, k);
 	if (!is_left_out(m, k->next))
-		err = merge_keys(m, kind, kind->keys, k->next, object);
-	if (!err && kind == &conf_networks)
-		settle_vlan(object);
+		err = conf_merge_keys(m, kind, kind->keys, k->next, object);
+	if (!err)
+		settle_vlan(kind, object);
 	if (!err && m->how == CONF_ADD)
-		err = check_required(m, kind, k, object);
+		err = conf_check_required(m, kind, k, object);
 	return err;
 }
 
@@ -461,11 +281,12 @@ static int reserve(struct merge *m, const struct conf_kind *kind, const struct c
 	void *objects = conf_objects(m->c, kind, &n);
 
 	if (n + more > kind->max)
-		return because(m, CONF_REFUSED,
-			       fail(m, map, "more than %zu %s", kind->max, kind->section));
+		return conf_fail_because(
+			m, CONF_REFUSED,
+			conf_fail(m, map, "more than %zu %s", kind->max, kind->section));
 	objects = realloc(objects, (n + more + 1) * kind->size);
 	if (!objects)
-		return no_memory(m);
+		return conf_fail_memory(m);
 	conf_set_objects(m->c, kind, objects, n);
 	return 0;
 }
@@ -491,19 +312,19 @@ static int merge_entry(struct merge *m, const struct conf_kind *kind,
 	size_t n;
 
 	if (!conf_name_check(k->text, why))
-		return fail(m, k, "%s", why);
-	path_add(m, ".%s", k->text);
+		return conf_fail(m, k, "%s", why);
+	conf_path_add(m, ".%s", k->text);
 	snprintf(m->err->object, sizeof(m->err->object), "%s %s", kind->word, k->text);
 	objects = conf_objects(m->c, kind, &n);
 	object = conf_names_find(names, k->text);
 	if (m->how == CONF_ADD && object)
-		return because(m, CONF_REFUSED, fail(m, k, "exists already"));
+		return conf_fail_because(m, CONF_REFUSED, conf_fail(m, k, "exists already"));
 	if (m->how == CONF_ADD)
 		return add_object(m, kind, k);
 	if (!object)
-		return because(
-			m, CONF_REFUSED,
-			fail(m, k, "does not exist%s", conf_nearest(k->text, names->name, near)));
+		return conf_fail_because(m, CONF_REFUSED,
+					 conf_fail(m, k, "does not exist%s",
+						   conf_nearest(k->text, names->name, near)));
 	if (m->how == CONF_DEL)
 		gone[(size_t)(object - objects) / kind->size] = true;
 	else
@@ -536,7 +357,7 @@ static int merge_section(struct merge *m, const struct conf_kind *kind, const st
 	if (is_left_out(m, map))
 		return 0;
 	if (map->kind != NODE_MAP)
-		return fail_type(m, map, kind->section, "a map of objects by name");
+		return fail_shape(m, map, kind->section, "a map of objects by name");
 	err = m->how == CONF_ADD ? reserve(m, kind, map) : 0;
 	if (err)
 		return err;
@@ -545,13 +366,13 @@ static int merge_section(struct merge *m, const struct conf_kind *kind, const st
 	err = gone ? conf_names_init(&names, m->c, kind) : -ENOMEM;
 	if (err) {
 		free(gone);
-		return no_memory(m);
+		return conf_fail_memory(m);
 	}
 	for (const struct conf_node *k = map->first; k && !err; k = k->next->next) {
 		err = merge_entry(m, kind, &names, k, gone);
 		if (err)
 			break;
-		path_cut(m, before);
+		conf_path_cut(m, before);
 		m->err->object[0] = 0;
 	}
 	if (!err && m->how == CONF_DEL)
@@ -573,10 +394,10 @@ static int merge_workers(struct merge *m, const struct conf_node *map)
 		memcpy(w, initial, sizeof(*w));
 	err = m->how == CONF_DEL || is_left_out(m, map)
 		      ? 0
-		      : merge_keys(m, &conf_workers, conf_workers.keys, map, w);
+		      : conf_merge_keys(m, &conf_workers, conf_workers.keys, map, w);
 	if (!err && m->how == CONF_ADD && !conf_object_equal(&conf_workers, &old, initial) &&
 	    !conf_object_equal(&conf_workers, &old, w))
-		err = because(m, CONF_REFUSED, fail(m, map, "exists already"));
+		err = conf_fail_because(m, CONF_REFUSED, conf_fail(m, map, "exists already"));
 	if (!err)
 		m->err->object[0] = 0;
 	return err;
@@ -590,15 +411,15 @@ static int fail_unknown_section(struct merge *m, const struct conf_node *k)
 
 	for (size_t i = 0; conf_kinds[i]; i++)
 		words[n++] = conf_kinds[i]->section;
+	words[n++] = "routes";
 	for (size_t i = 0; conf_later_sections[i]; i++) {
 		words[n++] = conf_later_sections[i];
 		if (!strcmp(k->text, conf_later_sections[i]))
-			return because(m, CONF_REFUSED,
-				       fail(m, k, "%s is not yet available", k->text));
+			return conf_fail(m, k, "%s is not yet available", k->text);
 	}
 	words[n] = NULL;
-	return fail(m, k, "unknown key \"%s\"%s", conf_quote(k->text, quoted),
-		    conf_nearest(k->text, words, near));
+	return conf_fail(m, k, "unknown key \"%s\"%s", conf_quote(k->text, quoted),
+			 conf_nearest(k->text, words, near));
 }
 
 static int merge_root(struct merge *m, const struct conf_node *root)
@@ -608,20 +429,26 @@ static int merge_root(struct merge *m, const struct conf_node *root)
 	if (!root || is_left_out(m, root))
 		return 0;
 	if (root->kind != NODE_MAP)
-		return fail_type(m, root, "the text", "a map of sections");
+		return fail_shape(m, root, "the text", "a map of sections");
 	for (const struct conf_node *k = root->first; k && !err; k = k->next->next) {
 		const struct conf_kind *kind = NULL;
 
 		for (size_t i = 0; conf_kinds[i] && !kind; i++)
 			if (!strcmp(conf_kinds[i]->section, k->text))
 				kind = conf_kinds[i];
-		if (!kind)
+		bool is_routes = !strcmp(k->text, "routes");
+
+		if (!kind && !is_routes)
 			return fail_unknown_section(m, k);
-		path_add(m, "%s", kind->section);
-		err = kind == &conf_workers ? merge_workers(m, k->next)
-					    : merge_section(m, kind, k->next);
+		conf_path_add(m, "%s", k->text);
+		if (is_routes)
+			err = is_left_out(m, k->next) ? 0 : conf_merge_routes(m, k->next);
+		else if (kind == &conf_workers)
+			err = merge_workers(m, k->next);
+		else
+			err = merge_section(m, kind, k->next);
 		if (!err)
-			path_cut(m, 0);
+			conf_path_cut(m, 0);
 	}
 	return err;
 }

@@ -91,6 +91,7 @@ static void print_number(FILE *out, const struct conf_key *key, uint64_t v)
 		print_string(out, key->words[v]);
 		break;
 	case CONF_DURATION:
+	case CONF_TIMEOUT:
 		fputs(units_duration_text(v, buf), out);
 		break;
 	case CONF_BITS:
@@ -108,7 +109,7 @@ static void print_number(FILE *out, const struct conf_key *key, uint64_t v)
 static void print_address(FILE *out, const struct conf_key *key, const void *field)
 {
 	char buf[PREFIX_TEXT];
-	bool is_ip = key->type == CONF_IPV4 || key->type == CONF_IP;
+	bool is_ip = key->type == CONF_IPV4 || key->type == CONF_IPV6 || key->type == CONF_IP;
 	const char *text = is_ip ? ip_text(field, buf) : prefix_text(field, buf);
 
 	fprintf(out, strchr(text, ':') ? "\"%s\"" : "%s", text);
@@ -134,8 +135,47 @@ static void print_cpus(FILE *out, const struct conf_workers *w)
 	fputc(']', out);
 }
 
+static void print_prefixes(FILE *out, const struct conf_key *key, const void *object)
+{
+	const struct prefix *list = conf_field(object, key->at);
+	unsigned n = *(const uint8_t *)conf_field(object, key->count);
+
+	fputc('[', out);
+	for (unsigned i = 0; i < n; i++) {
+		fputs(i ? ", " : "", out);
+		print_address(out, key, &list[i]);
+	}
+	fputc(']', out);
+}
+
+/* mac_mode and mac of an uplink. */
+static void print_link_mac(FILE *out, const uint8_t *mode)
+{
+	char buf[MAC_TEXT];
+	struct mac mac;
+
+	memcpy(&mac, mode + 1, sizeof(mac));
+	if (*mode == UPLINK_MAC_GIVEN)
+		fprintf(out, "\"%s\"", mac_text(&mac, buf));
+	else
+		fputs(*mode == UPLINK_MAC_AUTO ? "auto" : "interface", out);
+}
+
 static void print_keys(FILE *out, const struct conf_kind *kind, const struct conf_key *keys,
 		       const void *object);
+
+static void print_forwards(FILE *out, const struct conf_network *n)
+{
+	fputc('[', out);
+	for (size_t i = 0; i < n->n_forwards; i++) {
+		fputs(i ? ", " : "", out);
+		if (n->forwards[i].n_allow)
+			print_keys(out, &conf_forwards, conf_forwards.keys, &n->forwards[i]);
+		else
+			print_string(out, n->forwards[i].spec);
+	}
+	fputc(']', out);
+}
 
 static void print_nics(FILE *out, const struct conf_container *c)
 {
@@ -178,6 +218,19 @@ static void print_value(FILE *out, const struct conf_kind *kind, const struct co
 		break;
 	case CONF_NICS:
 		print_nics(out, object);
+		break;
+	case CONF_NETS:
+	case CONF_HOSTS:
+		print_prefixes(out, key, object);
+		break;
+	case CONF_FORWARDS:
+		print_forwards(out, object);
+		break;
+	case CONF_SPEC:
+		print_string(out, ((const struct conf_forward *)object)->spec);
+		break;
+	case CONF_LINK_MAC:
+		print_link_mac(out, field);
 		break;
 	case CONF_MAP:
 		print_keys(out, kind, key->keys, object);
@@ -234,6 +287,29 @@ static bool is_nics_equal(const struct conf_container *a, const struct conf_cont
 	return true;
 }
 
+static bool is_prefixes_equal(const struct conf_key *key, const void *a, const void *b)
+{
+	const struct prefix *x = conf_field(a, key->at), *y = conf_field(b, key->at);
+	unsigned n = *(const uint8_t *)conf_field(a, key->count);
+
+	if (n != *(const uint8_t *)conf_field(b, key->count))
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (!is_prefix_equal(&x[i], &y[i]))
+			return false;
+	return true;
+}
+
+static bool is_forwards_equal(const struct conf_network *a, const struct conf_network *b)
+{
+	if (a->n_forwards != b->n_forwards)
+		return false;
+	for (size_t i = 0; i < a->n_forwards; i++)
+		if (!conf_object_equal(&conf_forwards, &a->forwards[i], &b->forwards[i]))
+			return false;
+	return true;
+}
+
 static bool is_string_equal(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;
@@ -275,6 +351,14 @@ bool conf_key_equal(const struct conf_key *key, const void *a, const void *b)
 		return is_macs_equal(a, b);
 	case CONF_NICS:
 		return is_nics_equal(a, b);
+	case CONF_NETS:
+	case CONF_HOSTS:
+		return is_prefixes_equal(key, a, b);
+	case CONF_FORWARDS:
+		return is_forwards_equal(a, b);
+	case CONF_SPEC: /* of the shortest spelling */
+		return !strcmp(((const struct conf_forward *)a)->spec,
+			       ((const struct conf_forward *)b)->spec);
 	case CONF_MAP:
 		for (const struct conf_key *k = key->keys; k->name; k++)
 			if (!conf_key_equal(k, a, b))
@@ -303,6 +387,11 @@ bool conf_port_equal(const struct conf_port *a, const struct conf_port *b)
 	return !strcmp(a->name, b->name) && conf_object_equal(&conf_ports, a, b);
 }
 
+bool conf_uplink_equal(const struct conf_uplink *a, const struct conf_uplink *b)
+{
+	return !strcmp(a->name, b->name) && conf_object_equal(&conf_uplinks, a, b);
+}
+
 static bool print_section(FILE *out, const struct conf *c, const struct conf_kind *kind)
 {
 	size_t n;
@@ -317,6 +406,21 @@ static bool print_section(FILE *out, const struct conf *c, const struct conf_kin
 		fputs(": ", out);
 		print_keys(out, kind, kind->keys, objects + i * kind->size);
 		fputc('\n', out);
+	}
+	return true;
+}
+
+static bool print_routes(FILE *out, const struct conf *c)
+{
+	if (!c->n_routes)
+		return false;
+	fputs("routes:\n", out);
+	for (size_t i = 0; i < c->n_routes; i++) {
+		fputs("  - {from: ", out);
+		print_string(out, c->routes[i].from);
+		fputs(", to: ", out);
+		print_string(out, c->routes[i].to);
+		fputs("}\n", out);
 	}
 	return true;
 }
@@ -340,6 +444,7 @@ char *conf_print(const struct conf *c)
 			any = true;
 		}
 	}
+	any = print_routes(out, c) || any;
 	if (!any)
 		fputs("{}\n", out); /* a text that says that nothing is there */
 	failed = ferror(out);

@@ -16,16 +16,38 @@ enum {
 	MAC_LIMIT_MAX = 65536,
 	MAC_LIMIT = 4096,
 	SOCKET_MODE = 0660, /* who may connect may send frames: not everybody */
+	SESSIONS_MAX = 1 << 24,
+	SESSIONS = 262144,
+	PER_GUEST = 32768,
+	SESSION_RATE = 10000,
 };
 
-#define STORM_MAX  UINT32_MAX
-#define RATE_MAX   UINT64_C(10000000000000) /* 10 Tbit/s */
-#define AGEING_S   UINT64_C(300)
-#define AGEING_MAX UINT64_C(1000000000) /* ms; IEEE 802.1Q 8.8.3 */
+#define STORM_MAX   UINT32_MAX
+#define RATE_MAX    UINT64_C(10000000000000) /* 10 Tbit/s */
+#define AGEING_S    UINT64_C(300)
+#define AGEING_MAX  UINT64_C(1000000000) /* ms; IEEE 802.1Q 8.8.3 */
+#define TIMEOUT_MAX UINT64_C(1000000000) /* ms */
 
 static const char *const modes[] = {
-	[NET_INTERNAL] = "internal", [NET_HOST_ONLY] = "host-only", [NET_HOST_ONLY + 1] = NULL};
-static const char *const later_modes[] = {"nat", "bridged", NULL};
+	[NET_INTERNAL] = "internal", [NET_HOST_ONLY] = "host-only", [NET_NAT] = "nat",
+	[NET_BRIDGED] = "bridged",   [NET_BRIDGED + 1] = NULL,
+};
+static const char *const filterings[] = {
+	[false] = "address-and-port-dependent", [true] = "endpoint-independent", NULL};
+static const char *const logs[] = {
+	[CONF_LOG_OFF] = "off",
+	[CONF_LOG_ON] = "on",
+	[CONF_LOG_DESTINATIONS] = "destinations",
+	[CONF_LOG_DESTINATIONS + 1] = NULL,
+};
+static const char *const ipv6_ways[] = {
+	[IPV6_NAT66] = "nat66", [IPV6_ROUTED] = "routed", [IPV6_ROUTED + 1] = NULL};
+static const char *const uplink_kinds[] = {
+	[UPLINK_HOST] = "host", [UPLINK_INTERFACE] = "interface", [UPLINK_INTERFACE + 1] = NULL};
+static const char *const drivers[] = {
+	[DRIVER_AUTO] = "auto", [DRIVER_AF_PACKET] = "af_packet", [DRIVER_AF_PACKET + 1] = NULL};
+static const char *const later_drivers[] = {"af_xdp", "dpdk", NULL};
+static const char *const forwardings[] = {[false] = "auto", [true] = "leave", NULL};
 
 static const char *const vlan_modes[] = {
 	[CONF_ACCESS] = "access",
@@ -49,19 +71,42 @@ static const char *const limit_actions[] = {[false] = "flood", [true] = "drop", 
 static const char *const idles[] = {[false] = "adaptive", [true] = "poll", NULL};
 
 #define FIELD(s, f)   .at = offsetof(struct s, f), .size = sizeof(((struct s *)NULL)->f)
+#define UP(k, t, f)   .name = k, .type = t, FIELD(conf_uplink, f)
 #define NET(k, t, f)  .name = k, .type = t, FIELD(conf_network, f)
 #define PORT(k, t, f) .name = k, .type = t, FIELD(conf_port, f)
 #define NODE(k, t, f) .name = k, .type = t, FIELD(conf_container, f)
 #define NIC(k, t, f)  .name = k, .type = t, FIELD(conf_nic, f)
 #define HAS(s, f)     .has = offsetof(struct s, f)
+#define COUNT(s, f)   .count = offsetof(struct s, f)
 #define LATER(k)                                                                                   \
 	{                                                                                          \
 		.name = k, .type = CONF_LATER                                                      \
 	}
 
+static const struct conf_key timeout_keys[] = {
+	{NET("udp", CONF_TIMEOUT, nat.udp_ms), .min = 1000, .max = TIMEOUT_MAX},
+	{NET("tcp", CONF_TIMEOUT, nat.tcp_ms), .min = 1000, .max = TIMEOUT_MAX},
+	{NET("tcp-transitory", CONF_TIMEOUT, nat.tcp_transitory_ms), .min = 1000,
+	 .max = TIMEOUT_MAX},
+	{NET("icmp", CONF_TIMEOUT, nat.icmp_ms), .min = 1000, .max = TIMEOUT_MAX},
+	{0},
+};
+
+static const struct conf_key nat_keys[] = {
+	{NET("filtering", CONF_WORD, nat.is_open), .words = filterings},
+	{.name = "timeouts", .type = CONF_MAP, .keys = timeout_keys},
+	{NET("sessions", CONF_NUMBER, nat.sessions), .min = 1, .max = SESSIONS_MAX},
+	{NET("per-guest", CONF_NUMBER, nat.per_guest), .min = 1, .max = SESSIONS_MAX},
+	{NET("rate", CONF_NUMBER, nat.rate), .max = UINT32_MAX},
+	{NET("log", CONF_WORD, nat.log), .words = logs},
+	{NET("ipv6", CONF_WORD, nat.ipv6), .words = ipv6_ways},
+	{NET("exempt", CONF_NETS, nat.exempt), COUNT(conf_network, nat.n_exempt),
+	 .max = CONF_EXEMPT_MAX},
+	{0},
+};
+
 static const struct conf_key network_keys[] = {
-	{NET("mode", CONF_WORD, mode), .is_required = true, .reopens = true, .words = modes,
-	 .later_words = later_modes},
+	{NET("mode", CONF_WORD, mode), .is_required = true, .reopens = true, .words = modes},
 	{NET("vlan", CONF_NUMBER, vlan), .min = 1, .max = 4094},
 	{NET("vlan-auto", CONF_BOOL, vlan_auto)},
 	{NET("ipv4", CONF_NET4, ipv4)},
@@ -71,15 +116,47 @@ static const struct conf_key network_keys[] = {
 	{NET("isolate", CONF_BOOL, isolate)},
 	{NET("mac-ageing", CONF_DURATION, mac_ageing_ms), .min = 1000, .max = AGEING_MAX},
 	{NET("ifname", CONF_IFNAME, ifname), .reopens = true},
+	{NET("uplink", CONF_NAME, uplink)},
+	{NET("tagged", CONF_BOOL, tagged)},
+	{NET("forwards", CONF_FORWARDS, forwards)},
+	{.name = "nat", .type = CONF_MAP, .keys = nat_keys},
 	{NET("macs", CONF_MACS, macs)},
 	LATER("dhcp"),
 	LATER("no-dhcp"),
 	LATER("dns"),
 	LATER("domain"),
-	LATER("forwards"),
-	LATER("uplink"),
-	LATER("nat"),
-	LATER("routes"),
+	{0},
+};
+
+static const struct conf_key forward_keys[] = {
+	{.name = "spec",
+	 .type = CONF_SPEC,
+	 .size = sizeof(struct conf_forward),
+	 .is_required = true},
+	{.name = "allow-from",
+	 .type = CONF_NETS,
+	 FIELD(conf_forward, allow),
+	 COUNT(conf_forward, n_allow),
+	 .max = CONF_ALLOW_MAX},
+	{0},
+};
+
+static const struct conf_key uplink_keys[] = {
+	{UP("kind", CONF_WORD, kind), .is_required = true, .reopens = true, .words = uplink_kinds},
+	{UP("interface", CONF_IFNAME, interface), .reopens = true},
+	{UP("driver", CONF_WORD, driver), .reopens = true, .words = drivers,
+	 .later_words = later_drivers},
+	{UP("address", CONF_HOST4, address)},
+	{UP("address6", CONF_HOST6, address6)},
+	{UP("addresses", CONF_HOSTS, more), COUNT(conf_uplink, n_more), .max = CONF_ADDRESSES_MAX},
+	{UP("gateway", CONF_IPV4, gateway), HAS(conf_uplink, has_gateway)},
+	{UP("gateway6", CONF_IPV6, gateway6), HAS(conf_uplink, has_gateway6)},
+	{UP("dhcp", CONF_BOOL, dhcp)},
+	{UP("mac", CONF_LINK_MAC, mac_mode)},
+	{UP("forwarding", CONF_WORD, leaves_forwarding), .words = forwardings},
+	{UP("ifname", CONF_IFNAME, ifname), .reopens = true},
+	{UP("vlan", CONF_NUMBER, vlan), .min = 1, .max = 4094},
+	{UP("vlan-auto", CONF_BOOL, vlan_auto)},
 	{0},
 };
 
@@ -140,13 +217,27 @@ static const struct conf_key worker_keys[] = {
 };
 
 static_assert(sizeof(network_keys) / sizeof(network_keys[0]) <= CONF_KEYS_MAX, "marks");
+static_assert(sizeof(uplink_keys) / sizeof(uplink_keys[0]) <= CONF_KEYS_MAX, "marks");
 static_assert(sizeof(port_keys) / sizeof(port_keys[0]) <= CONF_KEYS_MAX, "marks");
 static_assert(sizeof(enum conf_net_mode) == sizeof(uint32_t), "put_number() writes it");
 static_assert(offsetof(struct conf_network, name) == 0 && offsetof(struct conf_port, name) == 0 &&
-		      offsetof(struct conf_container, name) == 0,
+		      offsetof(struct conf_container, name) == 0 &&
+		      offsetof(struct conf_uplink, name) == 0,
 	      "conf_names finds an object by the address of its name");
 
-static const struct conf_network initial_network = {.mac_ageing_ms = AGEING_S * 1000};
+static const struct conf_network initial_network = {
+	.mac_ageing_ms = AGEING_S * 1000,
+	/* RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 5508 REQ-2. */
+	.nat = {.udp_ms = 300000,
+		.tcp_ms = 7440000,
+		.tcp_transitory_ms = 240000,
+		.icmp_ms = 60000,
+		.sessions = SESSIONS,
+		.per_guest = PER_GUEST,
+		.rate = SESSION_RATE},
+};
+static const struct conf_uplink initial_uplink;
+static const struct conf_forward initial_forward;
 static const struct conf_port initial_port = {
 	.socket_mode = SOCKET_MODE,
 	.queues = 1,
@@ -170,6 +261,13 @@ const struct conf_kind conf_networks = {.section = "networks",
 					.max = CONF_NETWORKS_MAX,
 					OBJECT(conf_network),
 					ARRAY(networks)};
+const struct conf_kind conf_uplinks = {.section = "uplinks",
+				       .word = "uplink",
+				       .keys = uplink_keys,
+				       .initial = &initial_uplink,
+				       .max = CONF_UPLINKS_MAX,
+				       OBJECT(conf_uplink),
+				       ARRAY(uplinks)};
 const struct conf_kind conf_ports = {.section = "ports",
 				     .word = "port",
 				     .keys = port_keys,
@@ -197,9 +295,16 @@ const struct conf_kind conf_nics = {.word = "nic",
 				    .max = CONF_NICS_MAX,
 				    OBJECT(conf_nic)};
 
-const struct conf_kind *const conf_kinds[] = {&conf_networks, &conf_ports, &conf_containers,
-					      &conf_workers, NULL};
-const char *const conf_later_sections[] = {"uplinks", "tunnels", "vms", NULL};
+const struct conf_kind conf_forwards = {.word = "forward",
+					.keys = forward_keys,
+					.initial = &initial_forward,
+					.size = sizeof(struct conf_forward),
+					.max = CONF_FORWARDS_MAX,
+					.line = offsetof(struct conf_forward, line)};
+
+const struct conf_kind *const conf_kinds[] = {&conf_networks,	&conf_uplinks, &conf_ports,
+					      &conf_containers, &conf_workers, NULL};
+const char *const conf_later_sections[] = {"tunnels", "vms", NULL};
 
 const struct conf_key *conf_key_find(const struct conf_key *keys, const char *name)
 {

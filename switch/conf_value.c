@@ -205,13 +205,14 @@ static bool owner_check(const char *text, char why[static CONF_WHY])
 /* Text for people, handed to a shell: anything printable, with tabs and line ends. */
 static bool string_check(const struct conf_key *key, const char *text, char why[static CONF_WHY])
 {
+	uint32_t c;
+
 	if (!text[0])
 		return refuse(why, "%s is empty", key->name);
 	if (strlen(text) > CONF_RUN_MAX)
 		return refuse(why, "%s is longer than %d bytes", key->name, CONF_RUN_MAX);
-	for (const char *p = text; *p; p++)
-		if (((unsigned char)*p < 0x20 && *p != '\t' && *p != '\n') || *p == 0x7f)
-			return refuse(why, "%s has the character U+%04X", key->name, (unsigned)*p);
+	if (conf_has_refused(text, &c))
+		return refuse(why, "%s has the character U+%04X", key->name, c);
 	return true;
 }
 
@@ -293,14 +294,41 @@ static bool prefix_check(const struct conf_key *key, const char *text, struct pr
 	return true;
 }
 
+/* An item of a list of prefixes.  Of networks: a bare address is a network of one host; of hosts: as in prefix_check(). */
+bool conf_prefix_parse(const struct conf_key *key, const char *text, struct prefix *p,
+		       char why[static CONF_WHY])
+{
+	struct conf_key host = {.name = key->name};
+	char quoted[CONF_QUOTE];
+
+	*p = (struct prefix){0};
+	if (key->type == CONF_NETS && ip_parse(text, &p->ip))
+		p->len = ip_is_v4(&p->ip) ? 32 : 128;
+	else if (!prefix_parse(text, p))
+		return refuse(why, "%s must be addresses%s, not \"%s\"", key->name,
+			      key->type == CONF_NETS ? " or prefixes such as 192.0.2.0/24"
+						     : " with their length such as 192.0.2.11/24",
+			      conf_quote(text, quoted));
+	host.type = ip_is_v4(&p->ip) ? CONF_HOST4 : CONF_HOST6;
+	if (key->type == CONF_HOSTS)
+		return prefix_check(&host, text, p, why);
+	p->is_set = true;
+	return conf_is_host_part(p, 0) ||
+	       refuse(why, "%s \"%s\" has bits of a host behind the prefix", key->name, text);
+}
+
 static bool ip_check(const struct conf_key *key, const char *text, struct ip *ip,
 		     char why[static CONF_WHY])
 {
 	char quoted[CONF_QUOTE];
 
-	if (!ip_parse(text, ip) || (key->type == CONF_IPV4 && !ip_is_v4(ip)))
+	if (!ip_parse(text, ip) || (key->type == CONF_IPV4 && !ip_is_v4(ip)) ||
+	    (key->type == CONF_IPV6 && ip_is_v4(ip)))
 		return refuse(why, "%s must be an %s address, not \"%s\"", key->name,
-			      key->type == CONF_IPV4 ? "IPv4" : "IP", conf_quote(text, quoted));
+			      key->type == CONF_IPV4   ? "IPv4"
+			      : key->type == CONF_IPV6 ? "IPv6"
+						       : "IP",
+			      conf_quote(text, quoted));
 	if (!is_unicast(ip))
 		return refuse(why, "%s \"%s\" is not the address of a host", key->name, text);
 	return true;
@@ -367,7 +395,8 @@ static bool word_parse(const struct conf_key *key, const char *text, uint64_t *o
 bool conf_is_number(const struct conf_key *key)
 {
 	return key->type == CONF_BOOL || key->type == CONF_NUMBER || key->type == CONF_WORD ||
-	       key->type == CONF_DURATION || key->type == CONF_BITS || key->type == CONF_OCTAL;
+	       key->type == CONF_DURATION || key->type == CONF_TIMEOUT || key->type == CONF_BITS ||
+	       key->type == CONF_OCTAL;
 }
 
 /* 0660, with its zero: 432, which is what YAML 1.1 makes of it, must not pass for a mode. */
@@ -391,6 +420,8 @@ static bool number_parse(const struct conf_key *key, const char *text, uint64_t 
 	case CONF_DURATION: /* 0 is "never" */
 		return units_duration_ms(text, out) &&
 		       (!*out || (*out >= key->min && *out <= key->max));
+	case CONF_TIMEOUT:
+		return units_duration_ms(text, out) && *out >= key->min && *out <= key->max;
 	case CONF_BITS:
 		return units_bits(text, out) && *out <= key->max;
 	case CONF_OCTAL:
@@ -412,6 +443,9 @@ const char *conf_expects(const struct conf_key *key, char buf[static CONF_WHY])
 	case CONF_DURATION:
 		words = "a duration such as 300s or 5m, from 1s to 1000000s, or 0";
 		break;
+	case CONF_TIMEOUT:
+		words = "a duration such as 300s or 5m, from 1s to 1000000s";
+		break;
 	case CONF_BITS:
 		words = "bits a second such as 10mbit, at most 10000gbit";
 		break;
@@ -424,6 +458,15 @@ const char *conf_expects(const struct conf_key *key, char buf[static CONF_WHY])
 		break;
 	case CONF_NICS:
 		words = "a list of maps";
+		break;
+	case CONF_NETS:
+		words = "a list of prefixes such as [192.0.2.0/24]";
+		break;
+	case CONF_HOSTS:
+		words = "a list of addresses with their length such as [192.0.2.11/24]";
+		break;
+	case CONF_FORWARDS:
+		words = "a list of forwards such as [\"8080:10.10.0.10:80/tcp\"]";
 		break;
 	case CONF_VIDS:
 		words = "a list of VLAN ids and ranges such as [10, 20-29]";
@@ -459,6 +502,40 @@ static bool put_string(const struct conf_key *key, void *object, const char *tex
 	return true;
 }
 
+/* auto, interface or an address. */
+static bool link_mac_parse(const char *text, void *field, char why[static CONF_WHY])
+{
+	uint8_t *mode = field;
+	struct mac mac = {0};
+
+	if (!strcmp(text, "auto")) {
+		*mode = UPLINK_MAC_AUTO;
+	} else if (!strcmp(text, "interface")) {
+		*mode = UPLINK_MAC_INTERFACE;
+	} else {
+		if (!conf_mac_check(text, &mac, why))
+			return false;
+		*mode = UPLINK_MAC_GIVEN;
+	}
+	memcpy(mode + 1, &mac, sizeof(mac));
+	return true;
+}
+
+/* Who may use a forward may stand before it in the text. */
+static bool spec_parse(const char *text, struct conf_forward *f, char why[static CONF_WHY])
+{
+	struct conf_forward new;
+
+	if (!conf_forward_parse(text, &new, why, CONF_WHY))
+		return false;
+	memcpy(new.allow, f->allow, sizeof(new.allow));
+	new.n_allow = f->n_allow;
+	new.line = f->line;
+	new.column = f->column;
+	*f = new;
+	return true;
+}
+
 static bool text_parse(const struct conf_key *key, const char *text, void *object,
 		       char why[static CONF_WHY])
 {
@@ -479,8 +556,13 @@ static bool text_parse(const struct conf_key *key, const char *text, void *objec
 	case CONF_MAC:
 		return conf_mac_check(text, field, why);
 	case CONF_IPV4:
+	case CONF_IPV6:
 	case CONF_IP:
 		return ip_check(key, text, field, why);
+	case CONF_SPEC:
+		return spec_parse(text, field, why);
+	case CONF_LINK_MAC:
+		return link_mac_parse(text, field, why);
 	case CONF_STRING:
 		if (!string_check(key, text, why))
 			return false;

@@ -119,6 +119,21 @@ static bool is_refused(uint32_t c)
 	       c == 0xfffe || c == 0xffff;
 }
 
+bool conf_has_refused(const char *text, uint32_t *c)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t left = strlen(text), n;
+
+	for (; left; p += n, left -= n) {
+		n = utf8_length(p, left, c);
+		if (!n)
+			*c = *p;
+		if (!n || is_refused(*c) || *c == '\r')
+			return true;
+	}
+	return false;
+}
+
 /* '%' starts a directive, for which libyaml keeps lists of any length: refused before it sees one. */
 static int check_text(const char *text, size_t bytes, struct conf_error *err)
 {

@@ -101,6 +101,43 @@ static const struct verb verbs[] = {
 	 "forgets learned addresses",
 	 {{.name = "network", .kind = ARG_TEXT, NAME_MAX_ARG},
 	  {.name = "port", .kind = ARG_TEXT, NAME_MAX_ARG}}},
+	{"uplink.ls", show_uplinks, "ways out", {{0}}},
+	{"forward.ls",
+	 show_forwards,
+	 "static forwards",
+	 {{.name = "network", .kind = ARG_TEXT, NAME_MAX_ARG}}},
+	{"route.ls", show_routes, "which network may begin to speak to which", {{0}}},
+	{"neigh.ls",
+	 show_neighs,
+	 "addresses and the stations that have them, as the gateway knows them",
+	 {{.name = "network", .kind = ARG_TEXT, NAME_MAX_ARG},
+	  {.name = "uplink", .kind = ARG_TEXT, NAME_MAX_ARG}}},
+	{"neigh.flush",
+	 show_neigh_flush,
+	 "forgets them",
+	 {{.name = "network", .kind = ARG_TEXT, NAME_MAX_ARG},
+	  {.name = "uplink", .kind = ARG_TEXT, NAME_MAX_ARG}}},
+	{"nat.ls",
+	 show_sessions,
+	 "sessions of the NAT",
+	 {{.name = "network", .kind = ARG_TEXT, NAME_MAX_ARG},
+	  {.name = "port", .kind = ARG_TEXT, NAME_MAX_ARG},
+	  {.name = "proto", .kind = ARG_WORD, .words = {"tcp", "udp", "icmp"}}}},
+	{"nat.flush",
+	 show_session_flush,
+	 "ends sessions of the NAT",
+	 {{.name = "network", .kind = ARG_TEXT, NAME_MAX_ARG},
+	  {.name = "port", .kind = ARG_TEXT, NAME_MAX_ARG},
+	  {.name = "proto", .kind = ARG_WORD, .words = {"tcp", "udp", "icmp"}}}},
+	{"nat.stats", show_nat_stats, "how full the NAT is, and what it refused", {{0}}},
+	{"debug.clock",
+	 show_clock,
+	 "puts the clock of a test build ahead",
+	 {{.name = "advance_ms",
+	   .kind = ARG_NUMBER,
+	   .is_required = true,
+	   .min = 1,
+	   .max = INT64_C(100) * 86400000}}},
 	{"drops",
 	 show_drops,
 	 "frames that reached no output, by port and reason",
@@ -271,7 +308,7 @@ void ctl_refuse_conf(struct client *cl, int status, const struct conf_error *err
 
 void ctl_stream_begin(struct client *cl, void (*on_close)(void *arg), void *arg)
 {
-	if (!client_stream(cl, on_close, arg))
+	if (!client_stream_begin(cl, on_close, arg))
 		ctl_refuse(cl, 1, "%d streams are open already", CTL_STREAMS_MAX);
 	else if (!queue_line(cl, json_pack("{s:b,s:b}", "ok", 1, "stream", 1)))
 		client_end(cl);

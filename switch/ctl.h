@@ -25,6 +25,13 @@
  *   port.ls net.ls                   -> arrays of INTERFACE
  *   mac.ls      network? port?       -> array of INTERFACE
  *   mac.flush   network? port?       -> {flushed}      learned entries
+ *   uplink.ls forward.ls route.ls    -> arrays of vfab(1); forward.ls: network?
+ *   neigh.ls    network? uplink?     -> [{network, uplink, vlan, ip, mac, state, age_s}]
+ *   neigh.flush network? uplink?     -> {}
+ *   nat.ls      network? port? proto?   streams {rows: array of INTERFACE, end}: the last piece has end true
+ *   nat.flush   network? port? proto?   streams {end, flushed}
+ *   nat.stats                        -> {sessions, mappings, guests, fragments{}, log_lost, networks, outside}
+ *   debug.clock advance_ms           -> {}             only where VFAB_TEST_CLOCK is
  *   drops       port?                -> [{port, reason, frames, text}]
  *   stats                            -> [{port, state, rx{}, tx{}, forwarded, local, drops}]
  *   events      since_ms? follow?    -> [{time, kind, object, text}], or a stream of them; since_ms: no older than that, by
@@ -106,6 +113,17 @@ void show_version(struct daemon *d, struct client *cl, const json_t *req);
 /* show_mac.c */
 void show_macs(struct daemon *d, struct client *cl, const json_t *req);
 void show_mac_flush(struct daemon *d, struct client *cl, const json_t *req);
+/* show_out.c */
+void show_uplinks(struct daemon *d, struct client *cl, const json_t *req);
+void show_forwards(struct daemon *d, struct client *cl, const json_t *req);
+void show_routes(struct daemon *d, struct client *cl, const json_t *req);
+void show_neighs(struct daemon *d, struct client *cl, const json_t *req);
+void show_neigh_flush(struct daemon *d, struct client *cl, const json_t *req);
+void show_clock(struct daemon *d, struct client *cl, const json_t *req);
+/* show_nat.c */
+void show_sessions(struct daemon *d, struct client *cl, const json_t *req);
+void show_session_flush(struct daemon *d, struct client *cl, const json_t *req);
+void show_nat_stats(struct daemon *d, struct client *cl, const json_t *req);
 /* show_event.c */
 void show_events(struct daemon *d, struct client *cl, const json_t *req);
 /* watch.c */

@@ -619,7 +619,7 @@ void client_end(struct client *cl)
 	watch(cl, EPOLLOUT);
 }
 
-bool client_stream(struct client *cl, void (*on_close)(void *arg), void *arg)
+bool client_stream_begin(struct client *cl, void (*on_close)(void *arg), void *arg)
 {
 	cl->on_close = on_close;
 	cl->on_close_arg = arg;

@@ -25,7 +25,7 @@
 struct clients;
 
 /* Called with each whole request, n bytes without the newline; must end with client_end() or
- * client_stream().  text is the client's until it returns. */
+ * client_stream_begin().  text is the client's until it returns. */
 typedef void (*client_request)(void *arg, struct client *cl, const char *text, size_t n);
 /* What a client is told before it is dropped for a limit; ends with client_end(). */
 typedef void (*client_refused)(struct client *cl, const char *why);
@@ -56,6 +56,6 @@ void client_unqueue(struct client *cl); /* forgets what is queued and not sent *
 /* No more is queued: what is there is sent, then the client goes. */
 void client_end(struct client *cl);
 /* Makes the client a stream.  False: too many, it stays as it was; on_close is called in either case. */
-bool client_stream(struct client *cl, void (*on_close)(void *arg), void *arg);
+bool client_stream_begin(struct client *cl, void (*on_close)(void *arg), void *arg);
 
 #endif

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bridge/packet.h"
+#include "switch/base/log.h"
 #include "switch/base/rcu.h"
 #include "switch/guest.h"
 #include "switch/port/tap.h"
@@ -17,6 +19,11 @@ enum { LOOP_CAP_PPS = 100 };
 static bool is_guest(const struct port *p)
 {
 	return p->kind == PORT_VHOST_USER;
+}
+
+static bool is_link(const struct port *p)
+{
+	return p->kind == PORT_PACKET;
 }
 
 struct port *device_port(struct daemon *d, const char *name)
@@ -54,7 +61,9 @@ struct port *device_create(struct daemon *d, const struct want *w)
 	p->slot = (uint16_t)slot;
 	p->queues = w->spec.queues;
 	rate_init(&p->loop_cap, LOOP_CAP_PPS, LOOP_CAP_PPS);
-	rc = is_guest(p) ? vhost_open(p, d->state->ring[slot]) : tap_open(p);
+	rc = is_guest(p)  ? vhost_open(p, d->state->ring[slot])
+	     : is_link(p) ? packet_open(p)
+			  : tap_open(p);
 	if (rc < 0) {
 		state_slot_put(d->state, p->slot);
 		free(p);
@@ -99,9 +108,64 @@ void device_take_tap(struct daemon *d, struct port *p, const struct tap_answer *
 	atomic_store(&p->state, a->state);
 }
 
+/* Closes the socket of an interface. */
+static void detach_link(struct daemon *d, struct port *p)
+{
+	if (atomic_load(&p->fd[0]) < 0)
+		return;
+	forget_fds(d, p);
+	packet_detach(p);
+	rcu_wait();
+	packet_release(p);
+}
+
+void device_take_link(struct daemon *d, struct port *p, const struct link_answer *a, const int *fds)
+{
+	int rc = 0;
+
+	if (a->n_fds > 0 || a->state == PORT_WAITING)
+		detach_link(d, p);
+	if (a->n_fds > 0)
+		rc = packet_attach(p, fds[0], fds[1], &a->mac, a->can);
+	if (rc < 0)
+		log_err("port %s: its ring cannot be mapped: %s", p->name, strerror(-rc));
+	p->mac = a->mac;
+	p->first_mac = a->mac;
+	p->mtu = a->mtu;
+	snprintf(p->ifname, sizeof(p->ifname), "%s", a->ifname);
+	p->tap_serial = a->serial;
+	atomic_store(&p->state, rc < 0 ? PORT_DOWN : a->state);
+}
+
 static void explain(char why[static TAP_TEXT_SIZE], const char *text, int rc)
 {
 	snprintf(why, TAP_TEXT_SIZE, "%s", *text ? text : strerror(-rc));
+}
+
+static int open_link(struct daemon *d, struct port *p, const struct want *w, bool may_wait,
+		     char why[static TAP_TEXT_SIZE])
+{
+	struct link_spec spec = w->link;
+	struct link_answer answer = {0};
+	int fds[2], rc;
+
+	spec.may_wait = may_wait;
+	rc = broker_link_open(&spec, &answer, fds);
+	if (rc == 0)
+		device_take_link(d, p, &answer, fds);
+	else
+		explain(why, answer.text, rc);
+	return rc;
+}
+
+static int set_link(const struct want *w, char why[static TAP_TEXT_SIZE])
+{
+	struct link_answer answer = {0};
+	int rc = broker_link_set(&w->link, &answer);
+
+	if (rc < 0)
+		explain(why, answer.text, rc);
+	return rc;
 }
 
 /* What a guest is told of its device; what it may do is in the fabric. */
@@ -123,6 +187,8 @@ int device_open(struct daemon *d, struct port *p, const struct want *w, bool may
 		set_guest(p, w);
 		return guest_open(d, p, &w->guest, may_wait, why);
 	}
+	if (is_link(p))
+		return open_link(d, p, w, may_wait, why);
 	spec.may_wait = may_wait;
 	rc = broker_tap_open(&spec, &answer, fds);
 	if (rc == 0)
@@ -141,6 +207,8 @@ int device_set(struct port *p, const struct want *w, char why[static TAP_TEXT_SI
 		set_guest(p, w);
 		return 0;
 	}
+	if (is_link(p))
+		return set_link(w, why);
 	rc = broker_tap_set(&w->spec, &answer);
 	if (rc < 0) {
 		explain(why, answer.text, rc);
@@ -156,6 +224,11 @@ void device_close(struct daemon *d, struct port *p)
 {
 	if (is_guest(p)) {
 		guest_close(d, p);
+		return;
+	}
+	if (is_link(p)) {
+		detach_link(d, p);
+		broker_link_close(p->name);
 		return;
 	}
 	detach(d, p);

@@ -27,5 +27,7 @@ void device_close(struct daemon *d, struct port *p);
 
 /* What a tap is now: the answer to a request, or a notice.  Takes the descriptors. */
 void device_take_tap(struct daemon *d, struct port *p, const struct tap_answer *a, const int *fds);
+/* And what an interface of the host is. */
+void device_take_link(struct daemon *d, struct port *p, const struct link_answer *a, const int *fds);
 
 #endif

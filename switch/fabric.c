@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "switch/conf.h"
+#include "switch/gateway.h"
 
 enum { VIDS = 4096 };
 
@@ -30,14 +31,15 @@ static struct port *port_named(struct port *const *ports, unsigned n_slots, cons
 	return NULL;
 }
 
-/* A trunk without `trunks`: every VLAN but those the fabric chose for networks. */
+/* A trunk without `trunks`: every VLAN but those the fabric chose for networks and uplinks. */
 static void carry_all(struct vlan_set *set, const struct conf *conf)
 {
+	uint64_t hidden[VIDS / 64];
+
 	vlan_set_add_range(set, 0, 4094);
-	for (size_t i = 0; i < conf->n_networks; i++)
-		if (conf->networks[i].vlan_auto)
-			set->bits[conf->networks[i].vlan >> 6] &=
-				~(1ULL << (conf->networks[i].vlan & 63));
+	conf_hidden_vlans(conf, hidden);
+	for (unsigned w = 0; w < VIDS / 64; w++)
+		set->bits[w] &= ~hidden[w];
 }
 
 static void fill_vlan(struct vlan_port *v, const struct conf *conf, const struct conf_port *cp)
@@ -94,6 +96,28 @@ static void fill_host(struct fabric *fab, const struct conf_network *net, struct
 		memset(&fp->host_v4, 0, sizeof(fp->host_v4));
 	if (net->ipv6.is_set)
 		fp->host_v6 = prefix_first(&net->ipv6);
+}
+
+/* An uplink carries its own VLAN untagged, and those of the bridged networks that are tagged on it. */
+static void fill_uplink(struct fabric *fab, const struct conf *conf, const struct conf_uplink *cu,
+			struct port *p)
+{
+	struct fabric_port *fp = &fab->port[p->slot];
+
+	fp->port = p;
+	fp->vlan.mode = VLAN_ACCESS;
+	fp->vlan.tag = cu->vlan;
+	fp->vlan.service = &fab->service;
+	fp->mtu = p->mtu ? p->mtu : 1500;
+	vlan_set_add(&fp->vlan.carries, cu->vlan);
+	for (size_t i = 0; i < conf->n_networks; i++) {
+		const struct conf_network *net = &conf->networks[i];
+
+		if (net->mode != NET_BRIDGED || !net->tagged || strcmp(net->uplink, cu->name) != 0)
+			continue;
+		fp->vlan.mode = VLAN_NATIVE_UNTAGGED;
+		vlan_set_add(&fp->vlan.carries, net->vlan);
+	}
 }
 
 static void fill_networks(struct fabric *fab, const struct conf *conf, struct port *const *ports,
@@ -157,6 +181,8 @@ static int fill_members(struct fabric *fab, const struct conf *conf)
 		return -1;
 	for (size_t i = 0; i < conf->n_networks; i++)
 		vlan_set_add(&named, conf->networks[i].vlan);
+	for (size_t i = 0; i < conf->n_uplinks; i++)
+		vlan_set_add(&named, conf->uplinks[i].vlan);
 	for (size_t i = 0; i < conf->n_ports; i++) {
 		const struct conf_port *cp = &conf->ports[i];
 
@@ -255,6 +281,12 @@ struct fabric *fabric_create(const struct conf *conf, struct port *const *ports,
 		if (cp)
 			fill_port(fab, conf, cp, ports[slot]);
 	}
+	for (size_t i = 0; i < conf->n_uplinks; i++) {
+		struct port *p = port_named(ports, n_slots, conf->uplinks[i].name);
+
+		if (p)
+			fill_uplink(fab, conf, &conf->uplinks[i], p);
+	}
 	fill_networks(fab, conf, ports, n_slots);
 	fill_shortcuts(fab);
 	if (fill_members(fab, conf) < 0 || fill_rxq(fab) < 0)
@@ -271,6 +303,7 @@ void fabric_destroy(struct fabric *fab)
 		return;
 	for (unsigned w = 0; w < WORKERS_MAX; w++)
 		free(fab->rxq[w]);
+	gateway_conf_destroy(fab->legs);
 	free(fab->members_memory);
 	free(fab->port);
 	free(fab);

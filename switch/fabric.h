@@ -44,6 +44,8 @@ struct fabric_rxq {
 	uint16_t slot, queue;
 };
 
+struct gateway_conf;
+
 struct fabric {
 	uint64_t generation; /* 1, 2, ... */
 	uint64_t loop_id;    /* what loop probes of this fabric carry */
@@ -60,6 +62,7 @@ struct fabric {
 	struct fabric_rxq *rxq[WORKERS_MAX]; /* of each worker */
 	unsigned n_rxq[WORKERS_MAX];
 	bool idle_poll;
+	struct gateway_conf *legs; /* addresses of the switch's own; NULL: none.  Goes with the fabric */
 };
 
 struct conf;

@@ -6,8 +6,10 @@
  *
  *   1 admit    each frame: length, VLAN, source, guard, offload fields, rate       -> go on or a drop
  *   2 switch   each frame: learn the source, look the destination up, choose outputs -> output lists
+ *     gateway  those for an address of the switch's own: routed ones go on in another VLAN -> output lists
  *   3 send     each output: its filter, MTU, rate and tag, then one tx for the list
  *   4 account  each frame: forwarded, local, or one drop
+ *   5 made     what the gateway made: 2 (without learning) and 3 for these
  *
  * Stages are separate short loops, so that the cache misses of one stage overlap: 1 prefetches the table
  * lines that 2 reads.
@@ -36,19 +38,6 @@
 
 static const fdb_key GROUP_BIT = 0x10000; /* of the address in a key, its lowest bit */
 
-enum {
-	LINE = 64,    /* bytes of a cache line */
-	ARP_TPA = 38, /* target protocol address of an ARP for Ethernet and IPv4, RFC 826 */
-	ARP_BYTES = 42,
-	IPV4_DST = 30,
-	IPV6_NEXT = 20,
-	IPV6_DST = 38,
-	PROTO_ICMPV6 = 58,
-	ICMPV6_TYPE = 54, /* ND has no extension headers: RFC 4861 6.1, 7.1 */
-	ND_SOLICIT = 135,
-	ND_ADVERT = 136,
-};
-
 /*
  * The keys of both addresses, by one load each: 8 bytes from the start hold the destination and two more, 8 bytes
  * from offset 4 the source behind two others.
@@ -73,53 +62,6 @@ INLINE fdb_key src_key(const struct frame *f)
 INLINE bool is_own_mac(fdb_key key)
 {
 	return (uint32_t)(key >> 16) == 0x00667602;
-}
-
-/* Group destinations that the switch keeps to itself: IEEE 802.1Q table 8-1, and our loop probe. */
-static __attribute__((noinline)) enum drop admit_group(struct pass *p, struct frame *f)
-{
-	static const uint8_t reserved[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
-	struct forwarder *w = p->w;
-	uint64_t nonce;
-	uint16_t from;
-
-	if (memcmp(f->snap, reserved, sizeof(reserved)) == 0 && f->snap[5] < 0x10)
-		return DROP_RESERVED;
-	if (memcmp(f->snap, loop_probe_mac, sizeof(loop_probe_mac)) != 0 || f->snap_len < ETH_MIN ||
-	    frame_etype(f) != ETYPE_LOOP_PROBE ||
-	    memcmp(f->snap + PROBE_ID, &p->fab->loop_id, sizeof(p->fab->loop_id)) != 0)
-		return DROP_NONE; /* another fabric's goes its way */
-	from = (uint16_t)(f->snap[PROBE_SLOT] << 8 | f->snap[PROBE_SLOT + 1]);
-	memcpy(&nonce, f->snap + PROBE_NONCE, sizeof(nonce));
-	__atomic_store_n(&w->loop_from[p->in_slot], from, __ATOMIC_RELAXED);
-	__atomic_store_n(&w->loop_nonce[p->in_slot], nonce, __ATOMIC_RELAXED);
-	__atomic_or_fetch(&w->loop_hits[p->in_slot >> 6], 1ULL << (p->in_slot & 63),
-			  __ATOMIC_RELEASE);
-	f->out = OUT_LOCAL;
-	return DROP_NONE;
-}
-
-/* What some ports ask of a source, and of the rate at which frames come. */
-static __attribute__((noinline)) enum drop admit_limits(const struct pass *p, const struct frame *f,
-							struct recorder *rec)
-{
-	if (p->is_capped && !rate_take(&p->in->port->loop_cap, 1, p->w->now_ns)) {
-		note(rec, f, STAGE_POLICE, "this port is in a loop: over the cap");
-		return DROP_LOOP;
-	}
-	if (p->in->guard_mac && memcmp(f->snap + 6, p->in->mac.b, 6) != 0) {
-		char allowed[MAC_TEXT];
-
-		(void)allowed;
-		note(rec, f, STAGE_GUARD, "guard mac: this port may use %s only",
-		     mac_text(&p->in->mac, allowed));
-		return DROP_GUARD_MAC;
-	}
-	if (p->in->police && !rate_take(&p->in->police->rx, 8ULL * f->len, p->w->now_ns)) {
-		note(rec, f, STAGE_POLICE, "over the rate of the port");
-		return DROP_RATE;
-	}
-	return DROP_NONE;
 }
 
 INLINE enum drop admit_vlan(const struct pass *p, struct frame *f, struct recorder *rec)
@@ -161,7 +103,7 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 		return DROP_RUNT;
 	}
 	if (unlikely(frame_is_group(f))) {
-		drop = admit_group(p, f);
+		drop = forward_admit_group(p, f);
 		if (drop || f->out == OUT_LOCAL) {
 			note(rec, f, STAGE_GUARD,
 			     drop ? "reserved destination" : "a loop probe of this switch");
@@ -186,7 +128,7 @@ INLINE enum drop admit(struct pass *p, unsigned i, struct recorder *rec)
 		}
 	}
 	if (unlikely(p->has_limits)) {
-		drop = admit_limits(p, f, rec);
+		drop = forward_admit_limits(p, f, rec);
 		if (drop)
 			return drop;
 	}
@@ -201,12 +143,15 @@ struct plain {
 	struct out_list *out;
 	uint32_t now_s;
 	uint16_t n_slots, in, vid;
+	bool has_leg; /* the VLAN has one */
 };
 
 INLINE struct plain plain_of(const struct pass *p)
 {
-	return (struct plain){p->fab->fdb->table, p->fab->port, p->w->out,	p->now_s,
-			      p->fab->n_slots,	  p->in_slot,	p->in->vlan.tag};
+	return (struct plain){p->fab->fdb->table, p->fab->port,
+			      p->w->out,	  p->now_s,
+			      p->fab->n_slots,	  p->in_slot,
+			      p->in->vlan.tag,	  p->legs && p->legs->leg_of[p->in->vlan.tag]};
 }
 
 /*
@@ -278,33 +223,19 @@ INLINE bool is_apart(const struct pass *p, const struct fabric_port *out, uint16
 	return vlan_set_has(&p->fab->isolated, vid) && !p->in->is_host && !out->is_host;
 }
 
-/* The addresses of the host on a host-only network: only they are reached (IPv6: its link-local one too, RFC 4862 5.3,
- * and the solicited-node groups of both, RFC 4291 2.7.1). */
-static __attribute__((noinline)) bool is_for_host(const struct fabric_port *host,
-						  const struct frame *f)
+/* The leg on the VLAN of a frame, or NULL. */
+INLINE const struct gateway_leg *leg_of(const struct pass *p, const struct frame *f)
 {
-	const uint8_t *s = f->snap, *mac = host->mac.b, *six;
-	uint8_t local[8] = {mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
-	static const uint8_t link_local[8] = {0xfe, 0x80};
-	static const uint8_t solicited[13] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
+	unsigned leg = p->legs ? p->legs->leg_of[f->tci & TCI_VID] : LEG_NONE;
 
-	if (f->etype == ETYPE_ARP)
-		return f->snap_len >= ARP_BYTES &&
-		       memcmp(s + ARP_TPA, host->host_v4.b + 12, 4) == 0;
-	if (f->etype == ETYPE_IPV4)
-		return f->snap_len >= IPV4_DST + 4 &&
-		       memcmp(s + IPV4_DST, host->host_v4.b + 12, 4) == 0;
-	if (f->etype != ETYPE_IPV6 || f->snap_len < IPV6_DST + 16)
-		return false;
-	six = s + IPV6_DST;
-	if (memcmp(six, link_local, 8) == 0) /* for neighbour discovery alone */
-		return memcmp(six + 8, local, 8) == 0 && s[IPV6_NEXT] == PROTO_ICMPV6 &&
-		       f->snap_len > ICMPV6_TYPE &&
-		       (s[ICMPV6_TYPE] == ND_SOLICIT || s[ICMPV6_TYPE] == ND_ADVERT);
-	if (memcmp(six, solicited, 13) == 0)
-		return memcmp(six + 13, local + 5, 3) == 0 ||
-		       memcmp(six + 13, host->host_v6.b + 13, 3) == 0;
-	return !memcmp(six, host->host_v6.b, 16);
+	return leg ? &p->legs->leg[leg] : NULL;
+}
+
+/* A frame for the gateway: it decides when it has them all. */
+INLINE void take(struct pass *p, unsigned i)
+{
+	p->w->vec.f[i].out = OUT_LOCAL;
+	p->taken[p->n_taken++] = (uint8_t)i;
 }
 
 INLINE void append(struct forwarder *w, uint16_t slot, unsigned i)
@@ -316,35 +247,26 @@ INLINE void append(struct forwarder *w, uint16_t slot, unsigned i)
 	o->frame[o->n++] = (uint8_t)i;
 }
 
-/* Limits on what is copied to everybody. */
-static __attribute__((noinline)) enum drop police_flood(struct pass *p, const struct frame *f)
-{
-	struct police *police = p->in->police;
-
-	if (police) {
-		static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-		struct rate *r = !frame_is_group(f)		      ? &police->unknown
-				 : memcmp(f->snap, broadcast, 6) == 0 ? &police->broadcast
-								      : &police->multicast;
-
-		if (!rate_take(r, 1, p->w->now_ns))
-			return DROP_STORM;
-	}
-	return DROP_NONE;
-}
-
 /* A copy for each port that carries the VLAN, but for the one it came in by. */
 static __attribute__((noinline)) enum drop flood(struct pass *p, unsigned i, struct recorder *rec)
 {
 	struct frame *f = &p->w->vec.f[i];
 	uint16_t vid = f->tci & TCI_VID;
 	const struct fabric_members *m = p->fab->members[vid];
-	enum drop why = police_flood(p, f);
+	const struct gateway_leg *leg = leg_of(p, f);
+	enum drop why = forward_police_flood(p, f);
 	unsigned copies = 0;
 
 	if (why) {
 		note(rec, f, STAGE_POLICE, "%s", drop_text(why));
 		return why;
+	}
+	if (leg && frame_is_group(f)) {
+		if (gateway_wants(leg, f)) {
+			take(p, i);
+			return DROP_NONE;
+		}
+		gateway_hear(p->w->gateway, p->legs, f, p->w->now_ns);
 	}
 	why = DROP_NO_OUTPUT;
 	for (unsigned k = 0; k < m->n; k++) {
@@ -357,7 +279,7 @@ static __attribute__((noinline)) enum drop flood(struct pass *p, unsigned i, str
 			why = DROP_ISOLATED;
 		else if (atomic_load_explicit(&out->port->state, memory_order_relaxed) != PORT_UP)
 			why = DROP_PORT_DOWN;
-		else if (out->is_host && !is_for_host(out, f))
+		else if (out->is_host && !forward_is_for_host(out, f))
 			why = DROP_HOST_ONLY;
 		else {
 			append(p->w, slot, i);
@@ -384,6 +306,12 @@ INLINE enum drop choose(struct pass *p, unsigned i, struct recorder *rec)
 	slot = frame_is_group(f)
 		       ? OUT_FLOOD
 		       : fdb_lookup_in(p->fab->fdb, p->look[i].dst_bucket, p->look[i].dst, NULL);
+	if (unlikely(slot == OUT_LOCAL && leg_of(p, f))) {
+		note(rec, f, STAGE_LOOKUP, "destination is the gateway of VLAN %u",
+		     f->tci & TCI_VID);
+		take(p, i);
+		return DROP_NONE;
+	}
 	if (unlikely(slot >= p->fab->n_slots || !p->fab->port[slot].port))
 		return flood(p, i, rec);
 	out = &p->fab->port[slot];
@@ -393,12 +321,20 @@ INLINE enum drop choose(struct pass *p, unsigned i, struct recorder *rec)
 	if (unlikely(!vlan_set_has(&out->vlan.carries, f->tci & TCI_VID)))
 		return flood(p, i, rec);
 	if (unlikely(!out->is_plain_out)) {
+		const struct gateway_leg *leg = out->is_host ? leg_of(p, f) : NULL;
+
 		if (is_apart(p, out, f->tci & TCI_VID))
 			return DROP_ISOLATED;
-		if (out->is_host && !is_for_host(out, f)) {
+		if (out->is_host && !forward_is_for_host(out, f)) {
+			if (leg && gateway_routes(p->legs, leg, f)) {
+				take(p, i);
+				return DROP_NONE;
+			}
 			note(rec, f, STAGE_HOST, "not for the host's address on this network");
 			return DROP_HOST_ONLY;
 		}
+		if (leg)
+			gateway_hear(p->w->gateway, p->legs, f, p->w->now_ns);
 	}
 	f->out = slot;
 	append(p->w, slot, i);
@@ -418,8 +354,12 @@ INLINE bool choose_plain(const struct plain *k, struct pass *p, unsigned i)
 		     !fdb_read(l->dst_bucket, l->dst, &value)))
 		return false;
 	slot = (uint16_t)(value >> FDB_SLOT_SHIFT);
-	if (unlikely(slot >= k->n_slots || slot == k->in))
-		return false;
+	if (unlikely(slot >= k->n_slots || slot == k->in)) {
+		if (slot != OUT_LOCAL || !k->has_leg)
+			return false;
+		take(p, i);
+		return true;
+	}
 	out = &k->port[slot];
 	if (unlikely(!out->is_plain_out ||
 		     (out->only_vid != k->vid && !vlan_set_has(&out->vlan.carries, k->vid))))
@@ -454,9 +394,13 @@ INLINE enum drop police_output(const struct pass *p, const struct fabric_port *o
 static __attribute__((noinline, cold)) void refuse(struct pass *p, const struct tx_frame *t,
 						   uint16_t slot)
 {
-	struct vec *v = &p->w->vec;
+	struct vec *v = p->v;
 	unsigned i = (unsigned)(t->f - v->f);
 
+	if (v != &p->w->vec) { /* nobody sent it but we */
+		count(&p->fab->port[slot].port->counters[p->w->worker].tx_lost, 1);
+		return;
+	}
 	p->n_odd++;
 	if (v->f[i].out != OUT_FLOOD) {
 		v->f[i].drop = t->drop;
@@ -493,11 +437,11 @@ static __attribute__((noinline)) void settle_tx(struct pass *p, unsigned n, uint
  * The list of an output that tags nothing and limits nothing but the length.  Returns the bytes; *n is less than the list when
  * something was refused.
  */
-INLINE uint64_t list_plain(struct pass *p, uint16_t slot, unsigned listed, unsigned *n)
+INLINE uint64_t list_plain(struct pass *p, const struct vec *v, uint16_t slot, unsigned listed,
+			   unsigned *n)
 {
 	const struct fabric_port *out = &p->fab->port[slot];
 	const struct out_list *o = &p->w->out[slot];
-	const struct vec *v = &p->w->vec;
 	uint32_t most = out->mtu + ETH_HEADER;
 	struct tx_frame *t = p->w->tx;
 	uint64_t bytes = 0;
@@ -526,8 +470,8 @@ INLINE uint64_t list_plain(struct pass *p, uint16_t slot, unsigned listed, unsig
 }
 
 /* The list of any other output, or of one that is recorded. */
-INLINE uint64_t list_any(struct pass *p, uint16_t slot, unsigned listed, unsigned *n,
-			 struct recorder *rec)
+INLINE uint64_t list_any(struct pass *p, const struct vec *v, uint16_t slot, unsigned listed,
+			 unsigned *n, struct recorder *rec)
 {
 	const struct fabric_port *out = &p->fab->port[slot];
 	struct forwarder *w = p->w;
@@ -536,7 +480,7 @@ INLINE uint64_t list_any(struct pass *p, uint16_t slot, unsigned listed, unsigne
 	uint64_t bytes = 0;
 
 	for (unsigned k = 0; k < listed; k++) {
-		const struct frame *f = &w->vec.f[w->out[slot].frame[k]];
+		const struct frame *f = &v->f[w->out[slot].frame[k]];
 		enum drop drop = DROP_NONE;
 
 		if (unlikely(f->len > most || out->police))
@@ -557,8 +501,8 @@ INLINE uint64_t list_any(struct pass *p, uint16_t slot, unsigned listed, unsigne
 	return bytes;
 }
 
-/* Stage 3 for one output. */
-INLINE void send_list(struct pass *p, uint16_t slot, struct recorder *rec)
+/* Stage 3 for one output of frames of v. */
+INLINE void send_list(struct pass *p, const struct vec *v, uint16_t slot, struct recorder *rec)
 {
 	struct forwarder *w = p->w;
 	const struct fabric_port *out = &p->fab->port[slot];
@@ -567,9 +511,9 @@ INLINE void send_list(struct pass *p, uint16_t slot, struct recorder *rec)
 	uint64_t frames, bytes;
 
 	if (!rec && out->is_untagged && out->is_plain_out)
-		bytes = list_plain(p, slot, listed, &n);
+		bytes = list_plain(p, v, slot, listed, &n);
 	else
-		bytes = list_any(p, slot, listed, &n, rec);
+		bytes = list_any(p, v, slot, listed, &n, rec);
 	w->out[slot].n = 0;
 	frames = n;
 	STAGE(LIST);
@@ -619,6 +563,99 @@ static __attribute__((noinline)) unsigned account_odd(struct pass *p)
 	return forwarded;
 }
 
+/* A copy for each port that carries the VLAN of what the gateway sends. */
+static enum drop flood_routed(struct pass *p, unsigned i)
+{
+	struct frame *f = &p->v->f[i];
+	const struct fabric_members *m = p->fab->members[f->tci & TCI_VID];
+	enum drop why = DROP_NO_OUTPUT;
+
+	f->out = OUT_FLOOD;
+	f->copies = 0;
+	for (unsigned k = 0; k < m->n; k++) {
+		const struct fabric_port *out = &p->fab->port[m->slot[k]];
+
+		if (atomic_load_explicit(&out->port->state, memory_order_relaxed) != PORT_UP)
+			why = DROP_PORT_DOWN;
+		else if (out->is_host && !forward_is_for_host(out, f))
+			why = DROP_HOST_ONLY;
+		else {
+			append(p->w, m->slot[k], i);
+			f->copies++;
+		}
+	}
+	return f->copies ? DROP_NONE : why;
+}
+
+/*
+ * Stage 2 for a frame of the gateway's: where L2 sends it in the VLAN that it has now.  Nothing is learned, the port that the packet came in
+ * by may be the one that it leaves by, and isolation is between guests, not between a guest and its gateway.
+ */
+INLINE enum drop route(struct pass *p, unsigned i, struct recorder *rec)
+{
+	struct frame *f = &p->v->f[i];
+	uint16_t vid = f->tci & TCI_VID, slot = OUT_FLOOD;
+	const struct fabric_port *out;
+
+	if (!frame_is_group(f))
+		slot = fdb_lookup(p->fab->fdb, dst_key(f), NULL);
+	if (unlikely(slot == OUT_LOCAL))
+		return DROP_NO_ROUTE;
+	out = slot < p->fab->n_slots ? &p->fab->port[slot] : NULL;
+	if (unlikely(!out || !out->port || !vlan_set_has(&out->vlan.carries, vid))) {
+		note(rec, f, STAGE_LOOKUP, "to every port of VLAN %u", vid);
+		return flood_routed(p, i);
+	}
+	note(rec, f, STAGE_LOOKUP, "in VLAN %u behind port %s", vid, out->port->name);
+	if (unlikely(out->is_host) && !forward_is_for_host(out, f))
+		return DROP_HOST_ONLY;
+	f->out = slot;
+	append(p->w, slot, i);
+	return DROP_NONE;
+}
+
+/* What the gateway made goes out; nobody sent it, so that it is counted where it leaves alone. */
+static __attribute__((noinline)) void send_made(struct pass *p, struct recorder *rec)
+{
+	struct forwarder *w = p->w;
+
+	p->v = &w->made.vec;
+	for (unsigned i = 0; i < p->v->n; i++) {
+		p->v->f[i].in = OUT_NONE;
+		p->v->f[i].traced = 0;
+		route(p, i, NULL);
+	}
+	for (unsigned k = 0; k < w->n_touched; k++)
+		send_list(p, p->v, w->touched[k], rec);
+	w->n_touched = 0;
+	p->v->n = 0;
+	p->v = &w->vec;
+}
+
+/* Between stages 2 and 3, for the frames that were taken. */
+static __attribute__((noinline)) void pass_gateway(struct pass *p, struct recorder *rec)
+{
+	struct forwarder *w = p->w;
+	struct gateway_call call = {
+		.conf = p->legs,
+		.made = &w->made,
+		.now_ns = w->now_ns,
+		.in_slot = p->in_slot,
+		.head_long = w->scratch->head_long,
+		.rec = rec,
+	};
+
+	gateway_take(w->gateway, &call, &w->vec, p->taken, p->n_taken);
+	for (unsigned k = 0; k < p->n_taken; k++) {
+		struct frame *f = &w->vec.f[p->taken[k]];
+
+		if (!f->drop && f->out != OUT_LOCAL)
+			f->drop = (uint8_t)route(p, p->taken[k], rec);
+		p->n_odd += f->drop || f->out == OUT_LOCAL;
+	}
+	p->n_taken = 0;
+}
+
 INLINE void forward_vec(struct pass *p, struct recorder *rec)
 {
 	struct forwarder *w = p->w;
@@ -651,12 +688,16 @@ INLINE void forward_vec(struct pass *p, struct recorder *rec)
 		p->n_odd += f->drop != 0;
 	}
 	STAGE(CHOOSE);
+	if (unlikely(p->n_taken))
+		pass_gateway(p, rec);
 	for (unsigned k = 0; k < w->n_touched; k++)
-		send_list(p, w->touched[k], rec);
+		send_list(p, v, w->touched[k], rec);
 	w->n_touched = 0;
 	count(&c->forwarded, odd || p->n_odd ? account_odd(p) : n);
 	count(&c->rx_frames, n);
 	count(&c->rx_bytes, bytes);
+	if (unlikely(w->made.vec.n))
+		send_made(p, rec);
 }
 
 /* The same while somebody watches: a function of its own, so that the other has all registers. */
@@ -676,6 +717,23 @@ static __attribute__((noinline)) void forward_recorded(struct pass *p, struct re
 	recorder_end(rec, &w->vec);
 }
 
+void PATH(forward_made)(struct forwarder *w, const struct fabric *fab);
+
+void PATH(forward_made)(struct forwarder *w, const struct fabric *fab)
+{
+	struct pass *p = w->pass;
+	struct recorder *rec = RECORDER_ON(recorder_get(w->recorder));
+
+	p->w = w;
+	p->fab = fab;
+	w->vec.n = 0;
+	if (rec)
+		recorder_begin(rec, fab, &w->vec);
+	send_made(p, rec);
+	if (rec)
+		recorder_end(rec, &w->vec);
+}
+
 void PATH(forward)(struct forwarder *w, const struct fabric *fab, uint16_t in);
 
 void PATH(forward)(struct forwarder *w, const struct fabric *fab, uint16_t in)
@@ -690,6 +748,9 @@ void PATH(forward)(struct forwarder *w, const struct fabric *fab, uint16_t in)
 	p->in_slot = in;
 	p->now_s = (uint32_t)(w->now_ns / 1000000000);
 	until = atomic_load_explicit(&p->in->port->loop_until_s, memory_order_relaxed);
+	p->v = &w->vec;
+	p->legs = w->gateway ? fab->legs : NULL;
+	p->n_taken = 0;
 	p->n_late = 0;
 	p->n_odd = 0;
 	p->is_capped = until != 0 && p->now_s < until;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "switch/fabric.h"
+#include "switch/gateway.h"
 #include "switch/port/scratch.h"
 #include "switch/trace.h"
 
@@ -27,6 +28,8 @@ struct forwarder {
 	uint64_t now_ns; /* monotonic, read once a turn of the loop */
 	struct scratch *scratch;
 	struct recorder *recorder;
+	struct gateway *gateway; /* of the fabric, shared by its workers; NULL: no VLAN has a leg */
+	struct gateway_made made;
 	struct pass *pass;	    /* forward.c's own, between begin and end of a vector */
 	struct out_list *out;	    /* SLOT_MAX of them, all empty between vectors */
 	uint16_t touched[SLOT_MAX]; /* slots whose list is not empty */
@@ -50,6 +53,12 @@ void forwarder_destroy(struct forwarder *w);
 
 /* Decides and sends all frames of w->vec, which came in by port slot `in`. */
 void forward(struct forwarder *w, const struct fabric *fab, uint16_t in);
+
+/*
+ * Each turn of the worker: what the gateway has to do by now.  Returns when the next turn may come at the latest, if no frame comes
+ * before; UINT64_MAX: whenever.
+ */
+uint64_t forward_tick(struct forwarder *w, const struct fabric *fab);
 
 /* Writes the probe that finds loops: an Ethernet frame of ETH_MIN bytes, sent out of port `slot`. */
 void forward_loop_probe(uint8_t frame[static ETH_MIN], uint64_t id, uint16_t slot, uint64_t nonce);

@@ -28,12 +28,25 @@ struct pass {
 	uint16_t in_slot;
 	uint32_t now_s;
 	unsigned n_late;
-	unsigned n_odd; /* frames that are dropped, or local */
+	unsigned n_odd;		/* frames that are dropped, or local */
+	struct vec *v;		/* in hand: the worker's, or what the gateway made */
+	const struct gateway_conf *legs; /* NULL: none */
+	unsigned n_taken;	/* frames for the gateway */
+	uint8_t taken[VEC_SIZE];
 	bool is_capped; /* the port is in a loop: little of what it sends passes, and nothing is learned */
 	bool has_limits; /* something of admit_limits() is to be looked at */
 	bool is_plain;	 /* neither that, nor anything else of most frames is worth a word */
 	struct lookup look[VEC_SIZE];
 	struct late late[LATE_MAX];
 };
+
+/* A group destination: DROP_RESERVED; or f->out says OUT_LOCAL, a loop probe of ours; or it goes on. */
+enum drop forward_admit_group(struct pass *p, struct frame *f);
+/* What some ports ask of a source, and of the rate at which frames come. */
+enum drop forward_admit_limits(const struct pass *p, const struct frame *f, struct recorder *rec);
+/* Limits on what is copied to everybody. */
+enum drop forward_police_flood(struct pass *p, const struct frame *f);
+/* May a frame leave by the device of a host-only network?  To its addresses alone. */
+bool forward_is_for_host(const struct fabric_port *host, const struct frame *f);
 
 #endif

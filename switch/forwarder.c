@@ -48,7 +48,7 @@ struct forwarder *forwarder_create(unsigned worker)
 	}
 	if (w->scratch)
 		w->scratch->calls_guests = true;
-	if (!w->scratch || !w->out || !w->pass || !w->recorder) {
+	if (!w->scratch || !w->out || !w->pass || !w->recorder || gateway_made_init(&w->made) < 0) {
 		forwarder_destroy(w);
 		return NULL;
 	}
@@ -65,7 +65,29 @@ void forwarder_destroy(struct forwarder *w)
 	free(w->out);
 	free(w->pass);
 	recorder_destroy(w->recorder);
+	gateway_made_fini(&w->made);
 	free(w);
+}
+
+void forward_made_base(struct forwarder *w, const struct fabric *fab);
+
+uint64_t forward_tick(struct forwarder *w, const struct fabric *fab)
+{
+	struct gateway_call call = {
+		.conf = fab->legs,
+		.made = &w->made,
+		.now_ns = w->now_ns,
+		.in_slot = OUT_NONE,
+		.head_long = w->scratch->head_long,
+	};
+	uint64_t next;
+
+	if (!w->gateway || !fab->legs)
+		return UINT64_MAX;
+	next = gateway_tick(w->gateway, &call);
+	if (w->made.vec.n)
+		forward_made_base(w, fab);
+	return next;
 }
 
 void forward_base(struct forwarder *w, const struct fabric *fab, uint16_t in);

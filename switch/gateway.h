@@ -14,22 +14,27 @@
  * Host-only networks: the kernel's device is their gateway (DESIGN.md 6).  They have a leg only for routes between networks:
  * frames to the gateway's MAC that are not for the host's address come here, all others go to the device as ever.
  *
+ * Accounting.  A frame that waits for its neighbour, or as a fragment for its first one, was taken in (OUT_LOCAL); if it never
+ * goes out, that is in gateway_stats: unanswered, wait_lost.  What was made and found no room is there too.
+ *
+ * Limits.  ICMP errors: 1000 a second, 100 by one leg.  Answers to ARP, ND, RS and echo: 20000 a second by an inside leg, 1000 by
+ * an outside one; a resets as an error.  Claims to an address of ours: one warning a minute, one defence in 10 s for each leg.
+ *
  * Threads.  gateway_conf is immutable and part of the fabric.  gateway_take() and gateway_tick() take the gateway's lock, once for each
  * vector; it is the workers' own, and the control thread never holds it: what it wants to know or change it has a worker do,
  * between two vectors (worker_call()).
  *
- * RFC 826, 792, 1122, 1812, 4443, 4861, 4862, 8200, 5508.
+ * RFC 791, 792, 826, 1122, 1812, 4443, 4861, 4862, 5227, 8200; errors about translated packets: RFC 5508.
  */
 #ifndef VFAB_SWITCH_GATEWAY_H
 #define VFAB_SWITCH_GATEWAY_H
 
 #include "nat/nat.h"
-#include "switch/base/rate.h"
 #include "switch/neigh.h"
 #include "switch/port/port.h"
 #include "switch/trace.h"
 
-enum { LEGS_MAX = 4095, LEG_NONE = 0, GATEWAY_MADE = 128 };
+enum { LEGS_MAX = 4095, LEG_NONE = 0, GATEWAY_MADE = VEC_SIZE, GATEWAY_IOVS = 2048 };
 
 /* An address of ours on a VLAN. */
 struct gateway_leg {
@@ -46,7 +51,8 @@ struct gateway_leg {
 	bool routes_v6;		       /* inside: its IPv6 goes out untranslated; outside: ND is answered for such networks */
 	bool advertises;	       /* inside: router advertisements for v6 */
 	uint16_t outside;	       /* inside: place in legs of the way out; LEG_NONE: none */
-	uint64_t *reaches;	       /* inside: bit for each leg that it may begin to speak to (routes) */
+	uint64_t *reaches;	       /* inside: bit for each leg that it may begin to speak to (routes); NULL: none */
+	const struct gateway_conf *conf; /* that it is of; by gateway_conf_seal() */
 };
 
 /* What a configuration says of legs: made by legs.c out of a struct conf and the state of uplinks. */
@@ -54,15 +60,22 @@ struct gateway_conf {
 	unsigned n_legs;	   /* place 0 is none */
 	struct gateway_leg *leg;
 	uint16_t leg_of[4096];	   /* by VLAN */
+	/* Where networks of ours may be: a bit for each /16, and for each hash of an IPv6 /32. */
+	uint64_t near4[1024], near6[1024];
+	bool is_sealed;
 };
+/* Fills in what follows from the rest; after it c does not change.  gateway_take() insists. */
+void gateway_conf_seal(struct gateway_conf *c);
 void gateway_conf_destroy(struct gateway_conf *c); /* NULL is fine */
 
 /* Frames that the gateway makes, in memory of the worker: answers, errors, questions, and what waited.  tci and the MACs are set; the body
- * of one may lie in the source of the vector in hand, or in memory of the gateway until the lock is taken again. */
+ * of one may lie in the source of the vector in hand, or in a place of the gateway's that is the worker's until it calls again. */
 struct gateway_made {
 	struct vec vec;
 	uint8_t *mem; /* GATEWAY_MADE snapshots of HEAD_LONG_STRIDE bytes */
-	struct iovec iov[GATEWAY_MADE];
+	unsigned n_iov, n_places, n_snap;
+	uint16_t place[GATEWAY_MADE]; /* of the hold, to be given back */
+	struct iovec iov[GATEWAY_IOVS];
 	uint64_t lost; /* for want of room */
 };
 int gateway_made_init(struct gateway_made *m); /* 0, -ENOMEM */
@@ -71,7 +84,7 @@ void gateway_made_fini(struct gateway_made *m);
 /* What the gateway needs of who calls it. */
 struct gateway_call {
 	const struct gateway_conf *conf;
-	struct gateway_made *made;
+	struct gateway_made *made; /* what it holds is sent; gateway_take() and gateway_tick() begin it anew */
 	uint64_t now_ns;
 	uint16_t in_slot;
 	uint8_t *head_long;    /* VEC_SIZE buffers of HEAD_LONG_STRIDE: for frame_pull of vec->f[i] */
@@ -83,40 +96,54 @@ struct gateway;
 /* region: nat_region_bytes() of the broker.  NULL without memory. */
 struct gateway *gateway_create(struct neigh_table *neigh, bool is_fresh_neigh, void *nat_region, bool is_fresh_nat,
 			       const uint64_t seed[2], uint64_t now_ns);
-void gateway_destroy(struct gateway *g);
+void gateway_destroy(struct gateway *g); /* NULL is fine */
 
 /* --- Data --- */
 
-/* Does a leg take this group frame?  ARP for its address, ND to its solicited-node group, to all routers; a frame that it takes goes
- * nowhere else.  Called for group frames on VLANs with a leg; no lock. */
+/* Does a leg take this group frame?  ARP and ND for its addresses and claims to them, RS of a network that it advertises, what
+ * DHCP says to its MAC; a frame that it takes goes nowhere else.  Called for group frames on VLANs with a leg; no lock. */
 bool gateway_wants(const struct gateway_leg *leg, const struct frame *f);
 /* Unicast to the MAC of a host-only leg: is it for another network that routes let it reach?  No lock. */
 bool gateway_routes(const struct gateway_conf *c, const struct gateway_leg *leg, const struct frame *f);
+/* A frame that goes its way, but from which neighbours are learned: group ARP and ND that no leg takes; ARP and ND to the MAC
+ * of a host-only leg.  Takes the lock only for these; what then could go out waits for the next tick. */
+void gateway_hear(struct gateway *g, const struct gateway_conf *c, const struct frame *f, uint64_t now_ns);
 
 /*
  * The frames of v with these indices, all for the leg of their VLAN (tci).  Afterwards each is dropped (f->drop), was taken in
- * (f->out == OUT_LOCAL), or goes on: tci and both MACs are those of the next hop.  g->made holds what else is to be sent.
+ * (f->out == OUT_LOCAL), or goes on (OUT_NONE): tci and both MACs are those of the next hop.  call->made holds what else is to be sent.
  */
 void gateway_take(struct gateway *g, const struct gateway_call *call, struct vec *v, const uint8_t *index, unsigned n);
 
 /* What is due by now; the frames to be sent are in call->made.  Returns when it wants to be called again, UINT64_MAX: not before
- * something was taken. */
+ * something was taken.  One load when nothing is due. */
 uint64_t gateway_tick(struct gateway *g, const struct gateway_call *call);
 
-/* --- Control: run by a worker, between two vectors --- */
+/* --- Control: run by a worker, between two vectors, with the lock held --- */
 
-struct nat *gateway_nat(struct gateway *g);
-struct neigh *gateway_neigh(struct gateway *g);
-/* Legs came or changed: gratuitous ARP, unsolicited advertisements, router advertisements soon. */
-void gateway_announce(struct gateway *g, const struct gateway_conf *c, uint64_t now_ns);
-/* Locks and unlocks, for the functions above. */
 void gateway_lock(struct gateway *g);
 void gateway_unlock(struct gateway *g);
+struct nat *gateway_nat(struct gateway *g);
+struct neigh *gateway_neigh(struct gateway *g);
+/* Another configuration: legs that came or changed say so (gratuitous ARP, unsolicited and router advertisements) from the next
+ * tick on; neighbours of those that are gone or have other addresses are forgotten. */
+void gateway_announce(struct gateway *g, const struct gateway_conf *c, uint64_t now_ns);
+
+struct gateway_stats { /* ever */
+	uint64_t answered;    /* ARP, ND, RS, echo */
+	uint64_t errors, errors_held; /* ICMP errors and resets sent; over the limit */
+	uint64_t claims;      /* to addresses of ours */
+	uint64_t waited;      /* for a neighbour */
+	uint64_t unanswered;  /* of those: nobody was there */
+	uint64_t wait_lost;   /* of those: others came */
+	uint64_t made_lost;   /* made, or released, and no room or no way */
+};
+void gateway_stats(const struct gateway *g, struct gateway_stats *out);
 
 /*
  * Services: a packet to the gateway's own address and this UDP port, or from a leg outside to it (DHCP of the uplink), is
- * copied into a ring for the control thread.  port 0: none.  The control thread reads with gateway_service_read() and answers
- * by gateway_send(), which a worker runs.
+ * copied into a ring for the control thread.  At most 64 of them (gateway_serve(): lock held).  The control thread reads with
+ * gateway_service_read() and answers by gateway_send().
  */
 struct gateway_datagram {
 	uint16_t vid, slot;
@@ -129,7 +156,7 @@ struct gateway_datagram {
 void gateway_serve(struct gateway *g, uint16_t vid, uint16_t udp_port, bool on);
 bool gateway_service_read(struct gateway *g, struct gateway_datagram *out); /* false: none waits */
 int gateway_service_fd(const struct gateway *g);			     /* eventfd: readable when some wait */
-/* An Ethernet frame of ours on that VLAN, at the next tick.  0, -ENOBUFS. */
+/* Control thread, no lock: an Ethernet frame of ours on that VLAN, at the next tick; wake a worker then.  0, -ENOBUFS. */
 int gateway_send(struct gateway *g, uint16_t vid, const uint8_t *frame, uint16_t len);
 
 #endif

@@ -3,29 +3,38 @@
  * neigh: who has which address on a VLAN: the table of ARP (RFC 826) and neighbour discovery (RFC 4861) of the gateway,
  * and the packets that wait for an answer.
  *
- * States after RFC 4861 7.3.2, for both families: INCOMPLETE (asked, frames wait) -> REACHABLE -> STALE -> PROBE -> gone.
+ * States after RFC 4861 7.3.2, for both families:
+ *
+ *      INCOMPLETE --answer--> REACHABLE --30 s--> STALE --used--> PROBE --answer--> REACHABLE
+ *      (frames wait)              '---- another claims it ------->'
+ *
+ * INCOMPLETE and PROBE ask NEIGH_ASK_MAX times, one a second, and are gone after that.  PROBE asks the MAC it has first, then
+ * everybody, and frames go to that MAC meanwhile: who only claims an address does not get it while its holder answers.
  *
  * Threads.  One at a time, which the gateway's lock sees to.  Memory.  Entries lie in the state region, bounds-checked when it is
  * mapped; frames that wait are private and are lost with the process.
  *
- * Limits.  NEIGH_MAX entries, NEIGH_VLAN_MAX of one VLAN, so that nobody who scans a prefix takes the place of others; an
- * INCOMPLETE entry goes before a new one is refused.  NEIGH_WAIT frames wait for each, NEIGH_WAIT_ALL in all; the oldest
- * goes first (RFC 1122 2.3.2.2).  Three questions, one a second.
+ * Limits.  NEIGH_MAX entries, NEIGH_VLAN_MAX of one VLAN, NEIGH_ASKING_VLAN of it INCOMPLETE, so that nobody who scans a prefix
+ * takes the place of others; the oldest INCOMPLETE one goes before a new one is refused, then one that was not used for
+ * NEIGH_STALE_S.  NEIGH_WAIT frames wait for each, NEIGH_WAIT_VLAN on a VLAN, and what struct hold takes in all; of those
+ * for one entry the oldest goes first (RFC 1122 2.3.2.2).  A frame that waited and went so is counted in neigh_lost().
  *
- * Trust.  Answers come from guests and from the outside: only the address that was asked, or that speaks to us, is learned, only within the
- * prefixes of the VLAN, never our own address, and a claim to ours is an event.
+ * Trust.  Answers come from guests and from the outside: only the address that was asked, or that speaks to us, is learned.  The
+ * caller has checked that it lies within the prefixes of the VLAN and is not our own.
  */
 #ifndef VFAB_SWITCH_NEIGH_H
 #define VFAB_SWITCH_NEIGH_H
 
 #include "switch/base/addr.h"
 #include "switch/base/frame.h"
+#include "switch/hold.h"
 
 enum {
 	NEIGH_MAX = 16384,
 	NEIGH_VLAN_MAX = 4096,
+	NEIGH_ASKING_VLAN = 256,
 	NEIGH_WAIT = 4,
-	NEIGH_WAIT_ALL = 256,
+	NEIGH_WAIT_VLAN = 64,
 	NEIGH_REACHABLE_S = 30,
 	NEIGH_STALE_S = 600, /* forgotten when it was not used for so long */
 	NEIGH_ASK_MAX = 3,
@@ -53,43 +62,56 @@ struct neigh_table { /* in the state region */
 
 struct neigh;
 
-/* fresh: the table is cleared; else each entry is checked.  NULL without memory. */
-struct neigh *neigh_create(struct neigh_table *table, bool fresh, const uint64_t seed[2]);
-void neigh_destroy(struct neigh *n);
+/* fresh: the table is cleared; else each entry is checked, and is STALE.  Frames wait in h.  NULL without memory. */
+struct neigh *neigh_create(struct neigh_table *table, bool fresh, const uint64_t seed[2], struct hold *h);
+void neigh_destroy(struct neigh *n); /* NULL is fine */
 
 /* What neigh_resolve() says. */
 enum neigh_answer {
-	NEIGH_KNOWN, /* *mac */
-	NEIGH_WAITS, /* the frame was copied and waits; the caller asks when *ask */
+	NEIGH_KNOWN, /* *mac; with *ask: ask there whether it still is */
+	NEIGH_WAITS, /* the frame was copied and waits; the caller asks everybody when *ask */
 	NEIGH_FULL,  /* no place for the entry or the frame */
 };
-/* The MAC of ip on that VLAN.  f waits, whole, if it is not known (NULL: nothing waits).  *ask: a question is to be sent now. */
-enum neigh_answer neigh_resolve(struct neigh *n, uint16_t vid, const struct ip *ip, const struct frame *f, uint64_t now_ns,
-				struct mac *mac, bool *ask);
+struct neigh_wish {
+	struct ip ip;
+	uint16_t vid;
+	struct hold_origin from; /* of f */
+	const struct frame *f;	 /* waits, whole, if the MAC is not known; NULL: nothing waits */
+};
+enum neigh_answer neigh_resolve(struct neigh *n, const struct neigh_wish *w, uint64_t now_ns, struct mac *mac, bool *ask);
 
-/*
- * Somebody said that ip is at mac.  is_answer: to a question, or to us alone: it confirms; else (a gratuitous ARP, a question
- * of his) it changes an entry that there is, and makes one only with may_make.
- */
-void neigh_learn(struct neigh *n, uint16_t vid, const struct ip *ip, const struct mac *mac, bool is_answer, bool may_make,
-		 uint64_t now_ns);
+/* Somebody said that ip is at mac. */
+struct neigh_claim {
+	struct ip ip;
+	uint16_t vid;
+	struct mac mac;
+	bool is_answer; /* to a question, or to us alone: it confirms what was asked */
+	bool may_make;	/* it speaks to us: an entry is made for it */
+};
+void neigh_learn(struct neigh *n, const struct neigh_claim *c, uint64_t now_ns);
 
-/* Frames that wait for entries that are known now, one by one: f and *mac.  f lives until the next call.  False: no more. */
-bool neigh_released(struct neigh *n, struct frame *f, struct mac *mac);
+/* A frame that waits for an entry that is known now: where to send it, and its place in the hold, the caller's then. */
+struct neigh_ready {
+	uint16_t vid, place;
+	struct mac mac;
+};
+bool neigh_released(struct neigh *n, struct neigh_ready *out); /* false: no more */
 
-/* A question that is due; or, with *failed, an entry that nobody answered for and that is gone, with one of its frames each time
- * (f->len 0: none waited), so that the caller can send an ICMP error. */
+/* A question that is due; or, with failed, a frame that waited for an entry that nobody answered for and that is gone, so that the
+ * caller can send an ICMP error: its place in the hold, the caller's then. */
 struct neigh_due {
 	struct ip ip;
 	uint16_t vid;
-	struct mac mac; /* where to probe; zero: ask everybody */
+	struct mac mac; /* where to ask; zero: everybody */
 	bool failed;
+	uint16_t place;
 };
-bool neigh_due(struct neigh *n, struct neigh_due *out, struct frame *f, uint64_t now_ns);
-uint64_t neigh_next_ns(const struct neigh *n, uint64_t now_ns); /* when neigh_due() may have something; UINT64_MAX: never */
+bool neigh_due(struct neigh *n, struct neigh_due *out, uint64_t now_ns);
+uint64_t neigh_next_ns(const struct neigh *n); /* when neigh_due() may have something; UINT64_MAX: never */
 
+uint64_t neigh_lost(const struct neigh *n);
 void neigh_flush(struct neigh *n, uint16_t vid, const struct ip *ip); /* 0: all VLANs; NULL: all addresses */
-/* Up to max entries from place *cursor on, which moves; UINT64_MAX: the end. */
+/* Up to max entries from place *cursor on, which moves; UINT64_MAX: the end.  Those that are forgotten are left out. */
 unsigned neigh_list(const struct neigh *n, uint64_t *cursor, struct neigh_entry *out, unsigned max);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * `vfab diff` shows it, every change is answered with it, and apply.c goes by it.  Kinds in the order of the schema
  * (networks before the ports on them); in each, objects of `to` that are new or changed, in its order, then
- * the objects of `from` that are gone.
+ * the objects of `from` that are gone.  Routes come last.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +87,31 @@ static bool plan_kind(struct plan *p, const struct conf_kind *kind, const struct
 	return ok;
 }
 
+static bool has_route(const struct conf *c, const struct conf_route *r)
+{
+	for (size_t i = 0; i < c->n_routes; i++)
+		if (!strcmp(c->routes[i].from, r->from) && !strcmp(c->routes[i].to, r->to))
+			return true;
+	return false;
+}
+
+/* A route has no name: it is that of the network that it is from, and says where to. */
+static bool plan_routes(struct plan *p, enum change_kind kind, const struct conf *has,
+			const struct conf *has_not)
+{
+	struct change *c;
+
+	for (size_t i = 0; i < has->n_routes; i++) {
+		if (has_route(has_not, &has->routes[i]))
+			continue;
+		c = plan_add(p, kind, "route", has->routes[i].from);
+		if (!c)
+			return false;
+		snprintf(c->what, sizeof(c->what), "to %s", has->routes[i].to);
+	}
+	return true;
+}
+
 struct plan *plan_create(const struct conf *from, const struct conf *to)
 {
 	struct plan *p = calloc(1, sizeof(*p));
@@ -96,6 +121,7 @@ struct plan *plan_create(const struct conf *from, const struct conf *to)
 		ok = conf_kinds[k] == &conf_workers
 			     ? plan_object(p, conf_kinds[k], &from->workers, &to->workers, "")
 			     : plan_kind(p, conf_kinds[k], from, to);
+	ok = ok && plan_routes(p, CHANGE_ADD, to, from) && plan_routes(p, CHANGE_DEL, from, to);
 	if (ok)
 		return p;
 	plan_destroy(p);

@@ -27,6 +27,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
+#include <linux/if_packet.h>
 #include <linux/seccomp.h>
 #include <pwd.h>
 #include <sched.h>
@@ -139,7 +140,8 @@ static const unsigned fcntl_commands[] = {
 	F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GET_SEALS,
 };
 
-static const unsigned socket_options[] = {SO_PEERCRED, SO_ERROR};
+/* The last is of a packet socket: what its ring had no room for. */
+static const unsigned socket_options[] = {SO_PEERCRED, SO_ERROR, PACKET_STATISTICS};
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -334,9 +336,10 @@ static int drop_rights(const struct identity *id)
 
 /* What the broker needs, and for what. */
 static const unsigned broker_capabilities[] = {
-	CAP_NET_ADMIN,	     /* taps, rtnetlink */
+	CAP_NET_ADMIN,	     /* taps, rtnetlink, nftables */
+	CAP_NET_RAW,	     /* packet sockets */
 	CAP_NET_BROADCAST,   /* events of other namespaces */
-	CAP_SYS_ADMIN,	     /* entering namespaces; the switch: making its own */
+	CAP_SYS_ADMIN,	     /* entering namespaces, eBPF; the switch: making its own */
 	CAP_SYS_CHROOT,	     /* likewise */
 	CAP_SYS_PTRACE,	     /* the namespace of a process */
 	CAP_DAC_OVERRIDE,    /* files and sockets of operators */

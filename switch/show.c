@@ -23,9 +23,10 @@
 /* A port as the configuration has it, and what is open of it. */
 struct row {
 	char name[CONF_NAME_SIZE];
-	const struct conf_port *conf;	 /* NULL: the device of a host-only network */
+	const struct conf_port *conf;	 /* NULL: the device of a host-only network, or an uplink */
 	const struct conf_network *host; /* that network */
-	const struct port *port;	 /* NULL: nothing is open */
+	const struct conf_uplink *uplink;
+	const struct port *port; /* NULL: nothing is open */
 };
 
 struct rows {
@@ -44,7 +45,7 @@ static int by_name(const void *a, const void *b)
 static struct rows rows_create(const struct daemon *d)
 {
 	const struct conf *c = d->conf;
-	struct rows r = {calloc(c->n_ports + c->n_networks + 1, sizeof(*r.row)), 0};
+	struct rows r = {calloc(c->n_ports + c->n_networks + c->n_uplinks + 1, sizeof(*r.row)), 0};
 	struct row *row, key;
 	size_t i;
 
@@ -61,6 +62,11 @@ static struct rows rows_create(const struct daemon *d)
 		row = &r.row[r.n++];
 		row->host = &c->networks[i];
 		conf_network_ifname(row->host, row->name);
+	}
+	for (i = 0; i < c->n_uplinks; i++) {
+		row = &r.row[r.n++];
+		row->uplink = &c->uplinks[i];
+		memcpy(row->name, row->uplink->name, sizeof(row->name));
 	}
 	qsort(r.row, r.n, sizeof(*r.row), by_name);
 	for (i = 0; i < SLOT_MAX; i++) {
@@ -152,7 +158,7 @@ static json_t *show_vlan(const struct daemon *d, const struct row *row)
 {
 	const struct fabric_port *f = fabric_port_of(d, row->port);
 	enum vlan_mode mode = VLAN_ACCESS;
-	uint16_t tag = row->host ? row->host->vlan : 0;
+	uint16_t tag = row->host ? row->host->vlan : row->uplink ? row->uplink->vlan : 0;
 
 	if (f) {
 		mode = f->vlan.mode;
@@ -174,11 +180,14 @@ static json_t *show_mac_of(const struct port *p)
 }
 
 /* What the device is called now; it may have been renamed in its namespace. */
-static const char *show_ifname(const struct row *row)
+static const char *show_ifname(const struct row *row, char buf[static CONF_IFNAME_SIZE])
 {
 	if (row->port && *row->port->ifname)
 		return row->port->ifname;
-	return row->conf ? row->conf->tap : row->name;
+	if (!row->uplink)
+		return row->conf ? row->conf->tap : row->name;
+	return row->uplink->kind == UPLINK_HOST ? conf_uplink_ifname(row->uplink, buf)
+						: row->uplink->interface;
 }
 
 static json_t *limit(uint64_t n)
@@ -240,16 +249,21 @@ static json_t *show_port(const struct daemon *d, const struct row *row)
 {
 	const struct conf_port *c = row->conf;
 	const struct fabric_port *f = fabric_port_of(d, row->port);
+	char ifname[CONF_IFNAME_SIZE];
 	json_t *obj;
 
 	obj = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "name", row->name, "kind",
 			row->host     ? "host"
+			: row->uplink ? "uplink"
 			: is_guest(c) ? "vhost-user"
 				      : "tap",
-			"network", c ? text_or_null(c->network) : json_string(row->host->name),
+			"network",
+			text_or_null(c		 ? c->network
+				     : row->host ? row->host->name
+						 : NULL),
 			"vlan", show_vlan(d, row), "netns",
 			c ? text_or_null(c->netns) : json_null(), "mac", show_mac_of(row->port),
-			"ifname", text_or_null(show_ifname(row)), "socket",
+			"ifname", text_or_null(show_ifname(row, ifname)), "socket",
 			c ? text_or_null(c->vhost_user) : json_null());
 	if (!obj)
 		return NULL;
@@ -360,17 +374,22 @@ static const char *gateway_text(const struct conf_network *n, char buf[static IP
 
 static json_t *show_network(const struct conf_network *n)
 {
+	static const char *const modes[] = {[NET_INTERNAL] = "internal",
+					    [NET_HOST_ONLY] = "host-only",
+					    [NET_NAT] = "nat",
+					    [NET_BRIDGED] = "bridged"};
 	char gateway[IP_TEXT], ifname[CONF_IFNAME_SIZE] = "";
 
 	if (n->mode == NET_HOST_ONLY)
 		conf_network_ifname(n, ifname);
-	return json_pack("{s:s,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:i,s:b,s:o,s:b,s:o}", "name", n->name,
-			 "mode", n->mode == NET_HOST_ONLY ? "host-only" : "internal", "vlan",
-			 (int)n->vlan, "ipv4", show_prefix(&n->ipv4), "ipv6", show_prefix(&n->ipv6),
-			 "gateway", text_or_null(gateway_text(n, gateway)), "uplink", json_null(),
-			 "ifname", text_or_null(ifname), "mtu", n->mtu ? (int)n->mtu : 1500,
-			 "isolate", n->isolate, "mac_ageing_s", number(n->mac_ageing_ms / 1000),
-			 "vlan_auto", n->vlan_auto, "ports", json_array());
+	return json_pack("{s:s,s:s,s:i,s:o,s:o,s:o,s:o,s:b,s:i,s:o,s:i,s:b,s:o,s:b,s:o}", "name",
+			 n->name, "mode", modes[n->mode], "vlan", (int)n->vlan, "ipv4",
+			 show_prefix(&n->ipv4), "ipv6", show_prefix(&n->ipv6), "gateway",
+			 text_or_null(gateway_text(n, gateway)), "uplink", text_or_null(n->uplink),
+			 "tagged", n->tagged, "forwards", (int)n->n_forwards, "ifname",
+			 text_or_null(ifname), "mtu", n->mtu ? (int)n->mtu : 1500, "isolate",
+			 n->isolate, "mac_ageing_s", number(n->mac_ageing_ms / 1000), "vlan_auto",
+			 n->vlan_auto, "ports", json_array());
 }
 
 /* Puts the name of every port into its network's row; sorted[i] is the network of array[i]. */

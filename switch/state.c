@@ -35,7 +35,7 @@
 static const uint64_t STATE_MAGIC = 0x7666616273746174; /* "vfabstat" */
 
 /* Goes up with each change of struct state or of what it holds. */
-enum { STATE_VERSION = 2 };
+enum { STATE_VERSION = 3 };
 
 /* Serials start at 1; one a nanosecond would take centuries to get here. */
 static const uint64_t SERIAL_MAX = UINT64_MAX / 2;

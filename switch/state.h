@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "switch/base/fdb.h"
+#include "switch/neigh.h"
 #include "switch/port/port.h"
 #include "switch/port/vhost.h"
 
@@ -37,6 +38,7 @@ struct state {
 	struct event event[EVENTS_KEPT];            /* serial % EVENTS_KEPT */
 	struct vring_place ring[SLOT_MAX][VHOST_RINGS_MAX]; /* where each ring of each port was */
 	uint8_t is_answering[SLOT_MAX]; /* a reply to this port's guest was under way: whether it got it is not known */
+	struct neigh_table neigh;
 	_Alignas(64) struct fdb_table fdb;
 };
 

@@ -16,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "switch/apply.h"
@@ -25,15 +26,17 @@
 #include "switch/ctl_conf.h"
 #include "switch/daemon.h"
 #include "switch/device.h"
-#include "switch/guest.h"
 #include "switch/guard_loop.h"
+#include "switch/guest.h"
 #include "switch/sandbox.h"
+#include "switch/uplink.h"
 #include "switch/watch.h"
 
 enum { TICK_MS = 250, AGE_MS = 1000, STATUS_BAD_DATA = 65 };
 
 struct run {
 	struct daemon d;
+	void *nat_region;
 	struct guard_loop *guard_loop;
 	uint64_t aged_ms;
 	int status;
@@ -149,6 +152,12 @@ static void on_notice(void *arg, uint32_t events)
 			guest_notice(&r->d, &n.guest, fds[0]);
 			continue;
 		}
+		if (n.kind == NOTICE_LINK && n_fds == n.link.n_fds) {
+			uplink_link_notice(r->d.uplinks, &n.link, fds);
+			continue;
+		}
+		if (n.kind == NOTICE_HOST)
+			uplink_host_notice(r->d.uplinks, n.text);
 		if (n.kind == NOTICE_RELOAD)
 			on_reload(r, n_fds > 0 ? fds[0] : -1, n.tap.text);
 		else if (n.kind == NOTICE_STOP)
@@ -196,10 +205,30 @@ static void drop_old_slots(struct daemon *d)
 			state_slot_put(d->state, (uint16_t)slot);
 }
 
-static int open_state(struct daemon *d)
+/* The NAT's sessions lie in a region of their own, which the broker keeps as well. */
+static void *map_nat(bool *fresh)
 {
+	size_t bytes = nat_region_bytes();
+	struct stat st;
+	void *region;
+
+	if (fstat(SWITCH_FD_NAT, &st) < 0)
+		return NULL;
+	if (st.st_size != (off_t)bytes) {
+		errno = EINVAL;
+		return NULL;
+	}
+	region = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+		      SWITCH_FD_NAT, 0);
+	*fresh = st.st_blocks == 0;
+	return region == MAP_FAILED ? NULL : region;
+}
+
+static int open_state(struct run *r)
+{
+	struct daemon *d = &r->d;
+	bool fresh, fresh_nat;
 	uint64_t seed[2];
-	bool fresh;
 
 	d->state = state_map(SWITCH_FD_STATE, &fresh);
 	if (!d->state) {
@@ -213,9 +242,18 @@ static int open_state(struct daemon *d)
 		return -1;
 	}
 	d->fdb = fdb_create(&d->state->fdb, fresh, seed);
-	if (!d->fdb)
-		log_err("no memory");
-	return d->fdb ? 0 : -1;
+	r->nat_region = map_nat(&fresh_nat);
+	if (!r->nat_region) {
+		log_err("sessions: %s", strerror(errno));
+		return -1;
+	}
+	d->gateway =
+		gateway_create(&d->state->neigh, fresh, r->nat_region, fresh_nat, seed, clock_ns());
+	d->uplinks = uplinks_create(d);
+	if (d->fdb && d->gateway && d->uplinks)
+		return 0;
+	log_err("no memory");
+	return -1;
 }
 
 static void close_all(struct run *r)
@@ -228,6 +266,11 @@ static void close_all(struct run *r)
 		worker_stop(d->worker[i]);
 	d->n_workers = 0;
 	fabric_destroy(d->fabric);
+	uplinks_destroy(d->uplinks);
+	gateway_destroy(d->gateway);
+	nat_plan_destroy(d->nat_plan);
+	if (r->nat_region)
+		munmap(r->nat_region, nat_region_bytes());
 	for (unsigned slot = 0; slot < SLOT_MAX; slot++)
 		device_free(d->port[slot]);
 	guest_stop(d);
@@ -258,7 +301,7 @@ int switch_run(const char *conf_name)
 		log_err("no memory");
 		goto out;
 	}
-	if (open_state(&r->d) < 0)
+	if (open_state(r) < 0)
 		goto out;
 	rc = guest_start(&r->d);
 	if (rc < 0) {

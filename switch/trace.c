@@ -78,8 +78,8 @@ struct frame_bytes {
 
 const char *stage_word(enum stage s)
 {
-	static const char *const words[] = {"rx",    "guard",  "vlan", "police",
-					    "learn", "lookup", "host", "tx"};
+	static const char *const words[] = {"rx",     "guard", "vlan",	  "police", "learn",
+					    "lookup", "host",  "gateway", "nat",    "tx"};
 
 	_Static_assert(sizeof(words) / sizeof(words[0]) == STAGE_COUNT, "a word for each stage");
 	return (unsigned)s < STAGE_COUNT ? words[s] : "?";
@@ -309,6 +309,7 @@ static void tell(struct recorder_work *k, struct frame *f, uint16_t watches)
 	rec->len = f->len;
 	rec->slot = f->in;
 	rec->off = f->off;
+	rec->tci = 0;
 	rec->n_outs = 0;
 	rec->notes_len = 0;
 	rec->notes_cut = 0;
@@ -325,7 +326,7 @@ void recorder_begin(struct recorder *r, const struct fabric *fab, struct vec *v)
 	k->tx_watches = 0;
 	for (unsigned i = 0; i < v->n; i++)
 		v->f[i].traced = 0;
-	if (!k->list || v->n == 0)
+	if (!k->list)
 		return;
 	k->fab = fab;
 	k->time_ns = wall_ns();
@@ -333,7 +334,7 @@ void recorder_begin(struct recorder *r, const struct fabric *fab, struct vec *v)
 	for (unsigned i = 0; i < k->list->n; i++)
 		if (k->list->watch[i]->is_capture && (k->list->watch[i]->dir & WATCH_TX))
 			k->tx_watches |= (uint16_t)(1u << i);
-	rx = rx_watches(k->list, v->f[0].in);
+	rx = v->n ? rx_watches(k->list, v->f[0].in) : 0;
 	for (unsigned i = 0; rx && i < v->n; i++) {
 		uint16_t set = match(k, rx, &v->f[i], (struct tag){0});
 
@@ -353,6 +354,8 @@ void recorder_note(struct recorder *r, const struct frame *f, enum stage s, cons
 
 	if (!story->is_told)
 		return;
+	if (!rec->tci) /* the VLAN that it came in by: routing changes it */
+		rec->tci = f->tci;
 	if (room > 2 && !rec->notes_cut) {
 		rec->notes[rec->notes_len] = (char)s;
 		va_start(ap, fmt);
@@ -452,7 +455,8 @@ static void end_story(struct recorder *r, const struct frame *f, struct story *s
 				.prefix = rec->data,
 				.prefix_len = rec->snap_len};
 
-	rec->tci = f->tci;
+	if (!rec->tci)
+		rec->tci = f->tci;
 	rec->verdict = head.verdict;
 	rec->drop = f->drop;
 	for (unsigned i = 0; s->watches >> i; i++)

@@ -37,7 +37,9 @@ enum stage {
 	STAGE_POLICE, /* rate, storm, loop cap */
 	STAGE_LEARN,
 	STAGE_LOOKUP,
-	STAGE_HOST, /* the device of a host-only network */
+	STAGE_HOST,    /* the device of a host-only network */
+	STAGE_GATEWAY, /* the switch's own addresses, routing */
+	STAGE_NAT,
 	STAGE_TX,   /* each output: tag, and whether it took the frame */
 	STAGE_COUNT,
 };

@@ -29,8 +29,23 @@ struct uplink_state {
 
 /* NULL without memory. */
 struct uplinks *uplinks_create(struct daemon *d);
-void uplinks_destroy(struct uplinks *u);
+void uplinks_destroy(struct uplinks *u); /* NULL is fine */
 /* The n-th uplink (from 0); NULL: no more. */
 const struct uplink_state *uplink_at(const struct uplinks *u, unsigned n);
+
+/* The MAC of an uplink's leg; p is its port, or NULL.  Zero: not known yet. */
+struct mac uplink_leg_mac(const struct conf_uplink *cu, const struct port *p);
+/* Bytes of the largest packet; s may be NULL. */
+uint32_t uplink_mtu(const struct port *p, const struct uplink_state *s);
+
+/* The running configuration is another: states come and go with its uplinks. */
+void uplinks_apply(struct uplinks *u);
+/* Has the broker do in the host what conf says.  was: the running one, NULL at the start.  0, or -errno with the reason. */
+int uplinks_set_host(const struct conf *to, const struct conf *was,
+		     char why[static LINK_TEXT_SIZE]);
+
+/* Notices of the broker.  fds: n_fds of the answer, taken. */
+void uplink_link_notice(struct uplinks *u, const struct link_answer *a, const int *fds);
+void uplink_host_notice(struct uplinks *u, const char *text);
 
 #endif

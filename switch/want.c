@@ -75,10 +75,59 @@ static struct want want_of_host(const struct conf_network *net)
 	return w;
 }
 
+/* The tap of a host uplink has the host's end of the link. */
+static struct want want_of_host_uplink(const struct conf *c, const struct conf_uplink *u)
+{
+	struct want w = {.kind = PORT_UPLINK};
+	struct prefix own, far;
+
+	copy_name(w.spec.port, sizeof(w.spec.port), u->name);
+	conf_uplink_ifname(u, w.spec.ifname);
+	w.spec.mtu = MTU_DEFAULT;
+	w.spec.queues = 1;
+	if (conf_uplink_ends(c, u, false, &own, &far))
+		w.spec.ipv4 = own;
+	if (conf_uplink_ends(c, u, true, &own, &far))
+		w.spec.ipv6 = own;
+	return w;
+}
+
+static bool is_bridged_on(const struct conf *c, const struct conf_uplink *u)
+{
+	for (size_t i = 0; i < c->n_networks; i++)
+		if (c->networks[i].mode == NET_BRIDGED &&
+		    strcmp(c->networks[i].uplink, u->name) == 0)
+			return true;
+	return false;
+}
+
+/* Its own MAC and the addresses that it stands for; the host must have none of them. */
+static struct want want_of_link(const struct conf *c, const struct conf_uplink *u)
+{
+	struct want w = {.kind = PORT_PACKET};
+	struct link_spec *l = &w.link;
+
+	copy_name(w.spec.port, sizeof(w.spec.port), u->name);
+	copy_name(w.spec.ifname, sizeof(w.spec.ifname), u->interface);
+	w.spec.queues = 1;
+	copy_name(l->port, sizeof(l->port), u->name);
+	copy_name(l->interface, sizeof(l->interface), u->interface);
+	l->promisc = is_bridged_on(c, u) || u->mac_mode == UPLINK_MAC_AUTO;
+	if (u->mac_mode == UPLINK_MAC_GIVEN)
+		l->mac = u->mac;
+	if (u->address.is_set)
+		l->refused[l->n_refused++] = u->address.ip;
+	if (u->address6.is_set)
+		l->refused[l->n_refused++] = u->address6.ip;
+	for (unsigned i = 0; i < u->n_more; i++)
+		l->refused[l->n_refused++] = u->more[i].ip;
+	return w;
+}
+
 /* Every port that a configuration has; malloc'd. */
 struct want *wants_of(const struct conf *c, size_t *n)
 {
-	struct want *wants = calloc(c->n_ports + c->n_networks + 1, sizeof(*wants));
+	struct want *wants = calloc(c->n_ports + c->n_networks + c->n_uplinks + 1, sizeof(*wants));
 
 	*n = 0;
 	if (!wants)
@@ -88,6 +137,10 @@ struct want *wants_of(const struct conf *c, size_t *n)
 	for (size_t i = 0; i < c->n_networks; i++)
 		if (c->networks[i].mode == NET_HOST_ONLY)
 			wants[(*n)++] = want_of_host(&c->networks[i]);
+	for (size_t i = 0; i < c->n_uplinks; i++)
+		wants[(*n)++] = c->uplinks[i].kind == UPLINK_HOST
+					? want_of_host_uplink(c, &c->uplinks[i])
+					: want_of_link(c, &c->uplinks[i]);
 	return wants;
 }
 
@@ -120,12 +173,24 @@ const struct want *want_find(const struct want *wants, size_t n, const char *nam
 	return NULL;
 }
 
-bool want_is_same_setting(const struct tap_spec *a, const struct tap_spec *b)
+static bool is_same_link(const struct link_spec *a, const struct link_spec *b)
+{
+	return a->promisc == b->promisc && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0 &&
+	       a->n_refused == b->n_refused &&
+	       memcmp(a->refused, b->refused, a->n_refused * sizeof(a->refused[0])) == 0;
+}
+
+static bool is_same_tap(const struct tap_spec *a, const struct tap_spec *b)
 {
 	return a->mtu == b->mtu && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0 &&
 	       memcmp(&a->ipv4, &b->ipv4, sizeof(a->ipv4)) == 0 &&
 	       memcmp(&a->ipv6, &b->ipv6, sizeof(a->ipv6)) == 0 &&
 	       a->has_gateway == b->has_gateway && ip_equal(&a->gateway, &b->gateway);
+}
+
+bool want_is_same_setting(const struct want *a, const struct want *b)
+{
+	return is_same_tap(&a->spec, &b->spec) && is_same_link(&a->link, &b->link);
 }
 
 /* The policer of a port, or NULL when nothing of it is limited; false without memory. */

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "switch/broker.h"
+#include "switch/broker_uplink.h"
 #include "switch/conf.h"
 #include "switch/port/port.h"
 
@@ -18,7 +19,8 @@ struct want {
 	struct tap_spec spec;	 /* the name of the port, whatever its kind */
 	struct guest_spec guest; /* PORT_VHOST_USER: its socket */
 	enum port_kind kind;
-	const struct conf_port *conf; /* NULL: the device of a host-only network */
+	struct link_spec link;	 /* PORT_PACKET: its interface */
+	const struct conf_port *conf; /* NULL: the device of a host-only network, or an uplink */
 	bool is_new;		      /* to be opened */
 };
 
@@ -30,7 +32,7 @@ const struct want *want_find(const struct want *wants, size_t n, const char *nam
  * setting: nothing is to be done to it. */
 bool want_is_same_device(const struct want *a, const struct want *b);
 bool want_are_rivals(const struct want *a, const struct want *b);
-bool want_is_same_setting(const struct tap_spec *a, const struct tap_spec *b);
+bool want_is_same_setting(const struct want *a, const struct want *b);
 
 /* The policer of a port, malloc'd, or NULL when nothing of it is limited; false without memory. */
 bool want_police(const struct conf_port *cp, struct police **out);

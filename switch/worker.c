@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,8 @@ enum {
 
 #define WAKE_DATA UINT64_MAX
 
+static const uint64_t REST_MAX_NS = 3600 * UINT64_C(1000000000);
+
 struct hot {
 	uint16_t slot, queue;
 	uint64_t last_ns; /* when it last gave a frame */
@@ -57,9 +60,17 @@ struct seat {
 		slept_ns; /* of this period: its start, time on a CPU until then, sleep in it */
 };
 
+/* What the control thread wants done between two vectors. */
+struct call {
+	void (*fn)(struct forwarder *fwd, void *arg);
+	void *arg;
+	sem_t done;
+};
+
 struct worker {
 	pthread_t thread;
-	int watchdog; /* its handle there */
+	struct call *_Atomic call; /* NULL: none waits */
+	int watchdog;		   /* its handle there */
 	unsigned index;
 	int cpu; /* -1: any */
 	int epfd, wakefd;
@@ -68,6 +79,7 @@ struct worker {
 	struct fabric *const *published;
 	const struct fabric *fab;
 	uint64_t generation;
+	uint64_t due_ns; /* when the gateway wants its tick */
 	struct forwarder *fwd;
 	struct hot *hot; /* room for every queue; untouched pages cost nothing */
 	unsigned n_hot;
@@ -246,6 +258,19 @@ static void seat_think(struct seat *s, uint64_t now_ns)
 	s->slept_ns = 0;
 }
 
+/* How long a worker without a hot queue may sleep, in ms; -1: for ever. */
+static int rest_ms(const struct worker *w)
+{
+	uint64_t now_ns = w->fwd->now_ns;
+
+	if (w->due_ns == UINT64_MAX)
+		return -1;
+	if (w->due_ns <= now_ns)
+		return 0;
+	return w->due_ns - now_ns > REST_MAX_NS ? (int)(REST_MAX_NS / 1000000)
+						: (int)((w->due_ns - now_ns + 999999) / 1000000);
+}
+
 /* Looks at cold queues; sleeps when nothing is hot. */
 static void look(struct worker *w)
 {
@@ -256,7 +281,7 @@ static void look(struct worker *w)
 
 	if (sleeps)
 		rcu_offline();
-	n = epoll_wait(w->epfd, ev, EVENTS, sleeps ? -1 : 0);
+	n = epoll_wait(w->epfd, ev, EVENTS, sleeps ? rest_ms(w) : 0);
 	if (sleeps)
 		rcu_online();
 	w->fwd->now_ns = clock_ns();
@@ -283,6 +308,17 @@ static uint64_t frames_of(const struct worker *w)
 }
 #endif
 
+static void answer_call(struct worker *w)
+{
+	struct call *call = atomic_load_explicit(&w->call, memory_order_acquire);
+
+	if (__builtin_expect(!call, 1))
+		return;
+	atomic_store_explicit(&w->call, NULL, memory_order_relaxed);
+	call->fn(w->fwd, call->arg);
+	sem_post(&call->done);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -302,9 +338,12 @@ static void *worker_main(void *arg)
 		w->fwd->now_ns = clock_ns();
 		if (fab && (fab != w->fab || fab->generation != w->generation))
 			take_fabric(w, fab);
-		if (fab)
+		if (fab) {
 			poll_hot(w);
+			w->due_ns = forward_tick(w->fwd, fab);
+		}
 		rcu_quiet();
+		answer_call(w);
 		if (w->n_hot == 0 || ++turn % LOOK_TURNS == 0)
 			look(w);
 		if (w->seat.is_free && w->fwd->now_ns - w->seat.start_ns > SEAT_NS)
@@ -329,6 +368,7 @@ struct worker *worker_start(unsigned index, int cpu, struct fabric *const *fabri
 	w->cpu = cpu;
 	w->published = fabric;
 	w->wakefd = -1;
+	w->due_ns = UINT64_MAX;
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (w->epfd < 0)
 		goto err;
@@ -372,6 +412,18 @@ void worker_wake(struct worker *w)
 
 	if (write(w->wakefd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		log_limited(LOG_LEVEL_ERR, "worker %u: wake: %s", w->index, strerror(errno));
+}
+
+void worker_call(struct worker *w, void (*fn)(struct forwarder *fwd, void *arg), void *arg)
+{
+	struct call call = {.fn = fn, .arg = arg};
+
+	sem_init(&call.done, 0, 0);
+	atomic_store_explicit(&w->call, &call, memory_order_release);
+	worker_wake(w);
+	while (sem_wait(&call.done) < 0)
+		; /* a signal of the watchdog */
+	sem_destroy(&call.done);
 }
 
 void worker_forget(struct worker *w, int fd)

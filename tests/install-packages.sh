@@ -57,6 +57,9 @@ bench      vde2                  a peer
 bench      valgrind              instructions a frame
 bench      dpdk-dev              dpdk-testpmd, a peer
 bench      openvswitch-switch-dpdk  a peer
+bench      nftables              the kernel's NAT, a peer
+bench      passt                 pasta, a peer
+bench      slirp4netns           a peer
 '
 
 if [ $# = 0 ]; then

@@ -28,7 +28,7 @@ struct verb_option {
 	char letter;       /* -w; 0: none */
 	const char *value; /* what help and completion call it: "NETWORK", "rx|tx|both"; NULL: takes none */
 	enum option_as as;
-	const char *key;   /* of the file, where it is not the name */
+	const char *key;   /* of the file, where it is not the name; "nat.rate": in a map */
 	const char *help;
 };
 

@@ -77,8 +77,8 @@ static void offer(const char *word, const char *prefix)
 		puts(word);
 }
 
-/* Names of objects, asked for quietly: with no vfabd there is nothing to offer. */
-static void offer_names(const char *list, const char *prefix)
+/* What objects are called, asked for quietly: with no vfabd there is nothing to offer. */
+static void offer_members(const char *list, const char *member, const char *prefix)
 {
 	const char *name;
 	json_t *all, *o;
@@ -88,11 +88,16 @@ static void offer_names(const char *list, const char *prefix)
 		return;
 	json_array_foreach(all, i, o)
 	{
-		name = json_string_value(json_object_get(o, "name"));
+		name = json_string_value(json_object_get(o, member));
 		if (name)
 			offer(name, prefix);
 	}
 	json_decref(all);
+}
+
+static void offer_names(const char *list, const char *prefix)
+{
+	offer_members(list, "name", prefix);
 }
 
 /* Offers what a place called "NETWORK", "PORT|all", "FILE", "PATH" or "rx|tx|both" may hold. */
@@ -106,8 +111,12 @@ static void offer_value(const char *value, const char *prefix)
 		if (!n)
 			return;
 		snprintf(word, sizeof(word), "%.*s", (int)n, value);
-		if (!strcmp(word, "NETWORK"))
+		if (!strcmp(word, "NETWORK") || !strcmp(word, "FROM") || !strcmp(word, "TO"))
 			offer_names("net.ls", prefix);
+		else if (!strcmp(word, "UPLINK"))
+			offer_names("uplink.ls", prefix);
+		else if (!strncmp(word, "ID", 2))
+			offer_members("forward.ls", "id", prefix);
 		else if (!strcmp(word, "PORT"))
 			offer_names("port.ls", prefix);
 		else if (!strcmp(word, "FILE") || !strcmp(word, "PATH"))
@@ -213,12 +222,20 @@ static void offer_rest(const struct verb *v, const char *const *word, int n)
 /* "port set [NAME]" takes a name that exists, "port add NAME" one that does not. */
 static bool offer_object(const struct verb *v, const char *const *word, int n)
 {
-	if (n != 1 || !v->verb || !v->args || strncmp(v->args, "NAME", 4) || *word[0] == '-')
+	static const char *const nouns[] = {"net", "port", "uplink"};
+	char list[16];
+
+	if (n != 1 || !v->verb || !v->args || strncmp(v->args, "NAME", 4) || *word[0] == '-' ||
+	    !strcmp(v->verb, "add"))
 		return false;
-	if (!strcmp(v->verb, "add") || (strcmp(v->noun, "net") && strcmp(v->noun, "port")))
-		return false;
-	offer_names(!strcmp(v->noun, "net") ? "net.ls" : "port.ls", word[0]);
-	return true;
+	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {
+		if (strcmp(v->noun, nouns[i]))
+			continue;
+		snprintf(list, sizeof(list), "%s.ls", nouns[i]);
+		offer_names(list, word[0]);
+		return true;
+	}
+	return false;
 }
 
 int complete(const struct call *c)

@@ -76,10 +76,78 @@ static int still_there(const struct lab *l, const char *member, const char *list
 	return 0;
 }
 
+/* The recorded routes that are still there. */
+static int routes_still_there(const struct lab *l, json_t **out)
+{
+	json_t *answer, *route, *item;
+	size_t i, j;
+	int rc;
+
+	*out = NULL;
+	if (!json_array_size(json_object_get(l->state, "routes")))
+		return 0;
+	rc = client_ask(client_request("route.ls"), NULL, &answer);
+	if (rc)
+		return rc;
+	*out = need(json_array());
+	json_array_foreach(json_object_get(l->state, "routes"), i, item)
+	{
+		json_array_foreach(answer, j, route)
+		{
+			if (json_equal(route, item))
+				json_array_append(*out, item);
+		}
+	}
+	json_decref(answer);
+	return 0;
+}
+
+/* A network that is not ours is on the uplink. */
+static bool is_used_by_others(json_t *uplink, json_t *networks)
+{
+	const char *name;
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(uplink, "networks"), i, item)
+	{
+		name = json_string_value(item);
+		if (name && !json_object_get(networks, name))
+			return true;
+	}
+	return false;
+}
+
+/* Uplinks that others use by now are theirs. */
+static int uplinks_still_there(const struct lab *l, json_t *networks, json_t **out)
+{
+	json_t *answer, *uplink, *item;
+	size_t i, j;
+	int rc;
+
+	*out = need(json_object());
+	if (!json_array_size(json_object_get(l->state, "uplinks")))
+		return 0;
+	rc = client_ask(client_request("uplink.ls"), NULL, &answer);
+	if (rc)
+		return rc;
+	json_array_foreach(json_object_get(l->state, "uplinks"), i, item)
+	{
+		json_array_foreach(answer, j, uplink)
+		{
+			if (json_equal(json_object_get(uplink, "name"), item) &&
+			    !is_used_by_others(uplink, networks))
+				json_object_set_new(*out, json_string_value(item), json_null());
+		}
+	}
+	json_decref(answer);
+	return 0;
+}
+
 /* Takes what the lab added out of the fabric. */
 static int remove_objects(const struct lab *l)
 {
-	json_t *ports, *networks;
+	json_t *ports, *networks = NULL, *uplinks = NULL, *routes = NULL, *all;
 	int rc;
 
 	if (!json_object_get(l->state, "ports") || !client_is_answered())
@@ -88,12 +156,16 @@ static int remove_objects(const struct lab *l)
 	if (rc)
 		return rc;
 	rc = still_there(l, "networks", "net.ls", &networks);
-	if (rc) {
-		json_decref(ports);
-		return rc;
-	}
-	return merge_send(need(json_pack("{s:o,s:o}", "ports", ports, "networks", networks)), "del",
-			  false);
+	if (!rc)
+		rc = uplinks_still_there(l, networks, &uplinks);
+	if (!rc)
+		rc = routes_still_there(l, &routes);
+	all = json_pack("{s:o,s:o*,s:o*,s:o*}", "ports", ports, "networks", networks, "uplinks",
+			uplinks, "routes", routes);
+	if (!rc)
+		return merge_send(need(all), "del", false);
+	json_decref(all);
+	return rc;
 }
 
 static int remove_namespaces(const struct lab *l)

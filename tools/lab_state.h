@@ -8,6 +8,7 @@
  *   {"lab", "file", "socket", "state": "starting" | "up",
  *    "daemon": {"pid", "start"} or null,             the vfabd it started
  *    "networks": [NAME...], "ports": [NAME...],      what it added to the fabric
+ *    "uplinks": [NAME...], "routes": [{"from", "to"}],
  *    "nodes": [{"name", "netns": INODE, "pid", "start", "run", "log",
  *               "ports": [{"name", "network", "ifname", "ipv4"}]}]}
  *

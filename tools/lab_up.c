@@ -120,8 +120,36 @@ static int add_namespace(struct lab *l, const struct conf_container *node)
 	return rc;
 }
 
-/* The names of what the fragment adds, for the record. */
-static void record_objects(struct lab *l, const struct conf *conf)
+static void record_routes(struct lab *l, const struct conf *conf)
+{
+	json_t *routes = need(json_array());
+	size_t i;
+
+	for (i = 0; i < conf->n_routes; i++)
+		json_array_append_new(routes, json_pack("{s:s,s:s}", "from", conf->routes[i].from,
+							"to", conf->routes[i].to));
+	json_object_set_new(l->state, "routes", routes);
+}
+
+/* Those that vfabd says it added: one that it made for a network without is among them, one that was there is not. */
+static void record_uplinks(struct lab *l, json_t *answer)
+{
+	json_t *uplinks = need(json_array()), *change;
+	const char *kind, *object;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "changes"), i, change)
+	{
+		kind = json_string_value(json_object_get(change, "kind"));
+		object = json_string_value(json_object_get(change, "object"));
+		if (kind && object && !strcmp(kind, "add") && !strcmp(object, "uplink"))
+			json_array_append(uplinks, json_object_get(change, "name"));
+	}
+	json_object_set_new(l->state, "uplinks", uplinks);
+}
+
+/* The names of what the fragment added, for the record; answer: what vfabd said. */
+static void record_objects(struct lab *l, const struct conf *conf, json_t *answer)
 {
 	json_t *networks, *ports;
 	char name[LAB_PORT_SIZE];
@@ -141,11 +169,13 @@ static void record_objects(struct lab *l, const struct conf *conf)
 	}
 	json_object_set_new(l->state, "networks", networks);
 	json_object_set_new(l->state, "ports", ports);
+	record_routes(l, conf);
+	record_uplinks(l, answer);
 }
 
 static int add_objects(struct lab *l, const struct conf *conf, const char *fragment)
 {
-	json_t *request;
+	json_t *request, *answer;
 	int rc;
 
 	request = client_request("conf.merge");
@@ -153,10 +183,11 @@ static int add_objects(struct lab *l, const struct conf *conf, const char *fragm
 	json_object_set_new(request, "text", json_string(fragment));
 	/* As for a file: a namespace that is missing may come later. */
 	json_object_set_new(request, "may_wait", json_true());
-	rc = client_ask(request, NULL, NULL);
+	rc = client_ask(request, NULL, &answer);
 	if (rc)
 		return rc;
-	record_objects(l, conf);
+	record_objects(l, conf, answer);
+	json_decref(answer);
 	return lab_save(l);
 }
 

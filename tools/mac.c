@@ -20,26 +20,11 @@ static const struct column mac_columns[] = {
 	{.head = "KIND", .path = "kind"},	{.head = "AGE", .path = "age_s", .is_right = true},
 };
 
-/* A request narrowed to a network and a port; NULL and a message when they are no text. */
-static json_t *narrowed(const struct call *c, const char *verb)
-{
-	const char *net = call_option(c, "net"), *port = call_option(c, "port");
-	json_t *request;
-
-	request = client_request(verb);
-	if ((!net || !json_object_set_new(request, "network", json_string(net))) &&
-	    (!port || !json_object_set_new(request, "port", json_string(port))))
-		return request;
-	json_decref(request);
-	fail(EXIT_USAGE, "a name is not text in UTF-8");
-	return NULL;
-}
-
 int mac_list(const struct call *c)
 {
 	json_t *request;
 
-	request = narrowed(c, "mac.ls");
+	request = merge_narrowed(c, "mac.ls");
 	if (!request)
 		return EXIT_USAGE;
 	return table_answer(c, request, mac_columns, sizeof(mac_columns) / sizeof(mac_columns[0]));
@@ -64,7 +49,7 @@ int mac_flush(const struct call *c)
 	json_t *request, *result;
 	int rc;
 
-	request = narrowed(c, "mac.flush");
+	request = merge_narrowed(c, "mac.flush");
 	if (!request)
 		return EXIT_USAGE;
 	rc = client_ask(request, NULL, &result);

@@ -99,6 +99,24 @@ static json_t *option_value(enum option_as as, const char *text)
 	}
 }
 
+/* Under "udp", or, for a key "nat.rate", under "rate" of a map "nat". */
+static int put_key(json_t *keys, const char *key, json_t *v)
+{
+	size_t n = strcspn(key, ".");
+	char outer[CELL_TEXT];
+	json_t *map;
+
+	if (!key[n])
+		return json_object_set_new(keys, key, v);
+	snprintf(outer, sizeof(outer), "%.*s", (int)n, key);
+	map = json_object_get(keys, outer);
+	if (!map) {
+		map = need(json_object());
+		json_object_set_new(keys, outer, map);
+	}
+	return put_key(map, key + n + 1, v);
+}
+
 json_t *merge_keys(const struct call *c, const char *how, int *status)
 {
 	const struct verb_option *o;
@@ -113,7 +131,7 @@ json_t *merge_keys(const struct call *c, const char *how, int *status)
 			v = json_null();
 		else
 			v = option_value(o->as, c->option[i]);
-		if (json_object_set_new(keys, o->key ? o->key : o->name, v)) {
+		if (put_key(keys, o->key ? o->key : o->name, v)) {
 			json_decref(keys);
 			*status = fail(EXIT_DATA, "option --%s does not take \"%s\"", o->name,
 				       c->option[i]);
@@ -163,6 +181,24 @@ int merge_call(const struct call *c, const char *kind)
 			    c->verb->noun, c->verb->noun);
 	}
 	return merge_send(merge_object(kind, c->arg[0], keys), how, false);
+}
+
+json_t *merge_narrowed(const struct call *c, const char *verb)
+{
+	static const char *const members[][2] = {
+		{"net", "network"}, {"uplink", "uplink"}, {"port", "port"}, {"proto", "proto"}};
+	json_t *request = client_request(verb);
+	const char *value;
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		value = call_option(c, members[i][0]);
+		if (!value || !json_object_set_new(request, members[i][1], json_string(value)))
+			continue;
+		json_decref(request);
+		fail(EXIT_USAGE, "a name is not text in UTF-8");
+		return NULL;
+	}
+	return request;
 }
 
 /* The object of that name, or NULL and in *near the nearest name there is (NULL: none). */

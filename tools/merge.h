@@ -20,6 +20,9 @@ json_t *merge_object(const char *kind, const char *name, json_t *keys);
 /* Sends a fragment; takes it.  how: add, set or del.  0 or the exit status. */
 int merge_send(json_t *fragment, const char *how, bool may_wait);
 
+/* A request with what the options --net, --uplink, --port and --proto say; NULL and a message when one is no text. */
+json_t *merge_narrowed(const struct call *c, const char *verb);
+
 /* The whole verb: `add NAME`, `set NAME`, `del NAME` of an object under kind ("ports"). */
 int merge_call(const struct call *c, const char *kind);
 

@@ -20,6 +20,27 @@ int mac_list(const struct call *c);
 int mac_change(const struct call *c); /* add, del */
 int mac_flush(const struct call *c);
 
+extern const struct verb_option uplink_options[], neigh_options[];
+int uplink_change(const struct call *c); /* add, set, del */
+int uplink_list(const struct call *c);
+int uplink_show(const struct call *c);
+int neigh_list(const struct call *c);
+int neigh_flush(const struct call *c);
+
+extern const struct verb_option forward_options[], forward_list_options[], import_options[];
+int forward_add(const struct call *c);
+int forward_list(const struct call *c);
+int forward_del(const struct call *c);
+int forward_import(const struct call *c);
+int route_change(const struct call *c); /* add, del */
+int route_list(const struct call *c);
+
+extern const struct verb_option nat_options[];
+int nat_list(const struct call *c);
+int nat_flush(const struct call *c);
+int nat_stats(const struct call *c);
+int debug_clock(const struct call *c);
+
 extern const struct verb_option attach_options[];
 int attach(const struct call *c);
 

@@ -13,7 +13,7 @@
 #include "tools/nouns.h"
 #include "tools/say.h"
 
-enum { USAGE_SIZE = 256, NOUNS_MAX = 64 };
+enum { USAGE_SIZE = 256, NOUNS_MAX = 96 };
 
 static int help(const struct call *c);
 
@@ -32,6 +32,28 @@ static const struct verb verbs[] = {
 	{"port", "del", port_change, "NAME", NULL, false, "remove a port"},
 	{"attach", NULL, attach, "CONTAINER|NETNS|PID", attach_options, false,
 	 "put a container, a namespace or a process on a network"},
+	{"uplink", "add", uplink_change, "NAME", uplink_options, false, "make a way out"},
+	{"uplink", "ls", uplink_list, NULL, NULL, true, "list the uplinks"},
+	{"uplink", "show", uplink_show, "NAME", NULL, true, "show one uplink"},
+	{"uplink", "set", uplink_change, "NAME", uplink_options, false,
+	 "change an uplink; `none` takes a key back"},
+	{"uplink", "del", uplink_change, "NAME", NULL, false, "remove an uplink"},
+	{"forward", "add", forward_add, "NETWORK SPEC...", forward_options, false,
+	 "let the outside reach a guest: [BIND:]PORT[-END]:GUEST:PORT[-END][/tcp|/udp|/both]"},
+	{"forward", "ls", forward_list, NULL, forward_list_options, true, "list the forwards"},
+	{"forward", "del", forward_del, "ID...", NULL, false, "remove forwards"},
+	{"forward", "import", forward_import, "FILE", import_options, false,
+	 "add the rules of a file of VirtualBox, VMware or our own grammar"},
+	{"nat", "ls", nat_list, NULL, nat_options, true, "list the sessions of the NAT"},
+	{"nat", "flush", nat_flush, NULL, nat_options, false, "end sessions"},
+	{"nat", "stats", nat_stats, NULL, NULL, true, "how full the NAT is, and what it refused"},
+	{"route", "add", route_change, "FROM TO", NULL, false,
+	 "let network FROM begin to speak to network TO"},
+	{"route", "ls", route_list, NULL, NULL, true, "list the routes between networks"},
+	{"route", "del", route_change, "FROM TO", NULL, false, "remove a route"},
+	{"neigh", "ls", neigh_list, NULL, neigh_options, true,
+	 "which station has which address, as the gateway knows it"},
+	{"neigh", "flush", neigh_flush, NULL, neigh_options, false, "forget it"},
 	{"mac", "ls", mac_list, NULL, mac_options, true, "list the forwarding table"},
 	{"mac", "add", mac_change, "NETWORK MAC PORT", NULL, false, "pin an address to a port"},
 	{"mac", "del", mac_change, "NETWORK MAC", NULL, false, "remove a pinned address"},
@@ -61,9 +83,7 @@ static const struct verb verbs[] = {
 	{"help", NULL, help, "[NOUN] [VERB]", NULL, false, "this list, or one noun or verb"},
 	{"completion", NULL, completion, "bash|zsh|fish", NULL, false, "print a completion script"},
 	{"complete", NULL, complete, "[WORD...]", NULL, false, NULL},
-	{"uplink", NULL, NULL, "[...]", NULL, false, NULL},
-	{"forward", NULL, NULL, "[...]", NULL, false, NULL},
-	{"nat", NULL, NULL, "[...]", NULL, false, NULL},
+	{"debug", "clock", debug_clock, "advance DURATION", NULL, false, NULL},
 	{"lease", NULL, NULL, "[...]", NULL, false, NULL},
 	{"tunnel", NULL, NULL, "[...]", NULL, false, NULL},
 	{"vm", NULL, NULL, "[...]", NULL, false, NULL},

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -45,12 +46,26 @@ struct loop {
 	struct timer *timers; /* soonest first */
 };
 
+#ifdef VFAB_TEST_CLOCK
+static _Atomic uint64_t ahead_ns;
+
+void clock_advance(uint64_t ns)
+{
+	atomic_fetch_add(&ahead_ns, ns);
+}
+#endif
+
 uint64_t clock_ns(void)
 {
 	struct timespec ts;
+	uint64_t ns;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+#ifdef VFAB_TEST_CLOCK
+	ns += atomic_load_explicit(&ahead_ns, memory_order_relaxed);
+#endif
+	return ns;
 }
 
 uint64_t clock_ms(void)

@@ -29,5 +29,9 @@ void loop_stop(struct loop *loop);
 
 uint64_t clock_ms(void); /* monotonic */
 uint64_t clock_ns(void);
+#ifdef VFAB_TEST_CLOCK
+/* Puts this process's clock ahead: what waits hours runs in seconds.  Any thread. */
+void clock_advance(uint64_t ns);
+#endif
 
 #endif

@@ -20,7 +20,8 @@
 
 enum { PORT_NAME_SIZE = 64, PORT_QUEUES_MAX = 16, WORKERS_MAX = 16 };
 
-enum port_kind { PORT_TAP, PORT_HOST, PORT_VHOST_USER, PORT_FAKE };
+/* HOST: the device of a host-only network; UPLINK: the tap of a host uplink; PACKET: an interface of the host. */
+enum port_kind { PORT_TAP, PORT_HOST, PORT_VHOST_USER, PORT_UPLINK, PORT_PACKET, PORT_FAKE };
 
 enum port_state {
 	PORT_WAITING, /* no namespace, device, guest or socket peer yet */
@@ -100,6 +101,7 @@ struct port {
 	_Atomic uint32_t loop_until_s;	 /* frames are capped until this second, 0: not */
 	char ifname[16];		 /* of the device behind it, now; "": there was none yet */
 	struct mac mac;			 /* and its address; zero: unknown */
+	uint32_t mtu;			 /* PACKET: of the interface; else 0 */
 	struct mac first_mac;		 /* that it had at first, which guard mac holds it to */
 	_Atomic int fd[PORT_QUEUES_MAX]; /* what a worker polls for each queue, -1: none */
 	uint32_t tap_serial;		 /* of the broker's last word on its device */

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import nat
 from peers import ADDRESS_B, BUILD, ROOT, Bridge, Fabric, OpenVswitch, OpenVswitchTso, Vde, Vfab
 from places import Failed, Run, call, cpu_ns, inside, memory_kb, quiet
 from vhost import bench_vhost
@@ -33,7 +34,7 @@ def three(values, digits=2):
             "high": f"{max(values):.{digits}f}"}
 
 
-def compare(bench, kinds, measure, unit, digits=2):
+def compare(bench, kinds, measure, unit, digits=2, ours=("vfab",)):
     """Rounds of measure(peer) over all peers in turn; each may return several named values."""
     with Run() as run:
         peers = [kind(run.stack.enter_context(Run())) for kind in kinds]
@@ -49,11 +50,12 @@ def compare(bench, kinds, measure, unit, digits=2):
         for name, rounds in results.items():
             show(bench, peer=name, what=what, unit=unit, **three([r[what] for r in rounds], digits),
                  rounds=ROUNDS)
-        for name, rounds in results.items():
-            if name == "vfab":
-                continue
-            pairs = zip(results["vfab"], rounds)
-            show(bench, ratio=f"vfab/{name}", what=what, **three([v[what] / r[what] for v, r in pairs], 3))
+        for own in ours:
+            for name, rounds in results.items():
+                if name in ours:
+                    continue
+                pairs = zip(results[own], rounds)
+                show(bench, ratio=f"{own}/{name}", what=what, **three([v[what] / r[what] for v, r in pairs], 3))
 
 
 def tcp(peer, seconds=2):
@@ -62,7 +64,7 @@ def tcp(peer, seconds=2):
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for_listener(peer.b, 5201)
-        answer = call(*inside(peer.a, "iperf3", "-c", ADDRESS_B, "-t", seconds, "-J"), timeout=seconds + 20)
+        answer = call(*inside(peer.a, "iperf3", "-c", getattr(peer, "target", ADDRESS_B), "-t", seconds, "-J"), timeout=seconds + 20)
         server.wait(10)
     except subprocess.TimeoutExpired as error:
         raise Failed("iperf3 does not end") from error
@@ -118,6 +120,12 @@ def own_taps(count):
 
 def bench_tcp():
     compare("tcp", (Vfab, Bridge, OpenVswitch, Vde, OpenVswitchTso), tcp, "gbit/s")
+
+
+def bench_nat():
+    """The way out: through gateways; and the translation alone, in memory."""
+    compare("nat", nat.WAYS, tcp, "gbit/s", ours=("vfab", "vfab-host"))
+    print(call(f"{BUILD}/tests/bench/bench_nat", timeout=600), end="", flush=True)
 
 
 def bench_udp():
@@ -189,7 +197,8 @@ def bench_forward():
 
 
 BENCHES = {"tcp": bench_tcp, "udp": bench_udp, "rtt": bench_rtt, "idle": bench_idle, "memory": bench_memory,
-           "start": bench_start, "forward": bench_forward, "vhost": lambda: bench_vhost(show)}
+           "start": bench_start, "forward": bench_forward, "vhost": lambda: bench_vhost(show),
+           "nat": bench_nat}
 
 
 def show_machine():

@@ -16,7 +16,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char base[] =
 	"networks: {office: {mode: internal, vlan: 10, macs: {02:00:00:00:00:01: web}}, "
-	"host: {mode: host-only, ipv4: 10.9.0.0/24}}\n"
+	"host: {mode: host-only, ipv4: 10.9.0.0/24}, "
+	"out: {mode: nat, ipv4: 10.2.0.0/24, uplink: wan, forwards: [\"80:10.2.0.5:80\"], "
+	"nat: {timeouts: {udp: 2m}}}, dmz: {mode: nat, ipv6: \"fd00::/64\", uplink: wan}}\n"
+	"uplinks: {wan: {kind: host}}\nroutes: [{from: out, to: dmz}]\n"
 	"ports: {web: {tap: eth0, netns: c1, network: office, storm: {broadcast: 5}}, "
 	"t: {tap: t, vlan-mode: native-tagged, tag: 3, trunks: [10, 20-29]}}\n"
 	"containers: {n1: {run: x, nics: [{network: office}]}}\nworkers: {cpus: [1]}\n";

@@ -39,7 +39,21 @@ from_usr()
 }
 says 65 'port p: socket "/usr/a/../p" has an empty' from_usr port add p --net office --vhost-user ./a/../p
 says 65 'port p: socket "/a//p" has an empty' from_usr port add p --net office --vhost-user ../a//p
-says 1 'network x: mode "nat" is not yet available' vfab net add x --mode nat
+says 2 'network x: a nat network needs ipv4 or ipv6' vfab net add x --mode nat
+says 2 'network x: a bridged network needs uplink' vfab net add x --mode bridged
+says 65 'network x: dns is not yet available' vfab net add x --mode nat --ipv4 10.1.0.0/24 --dns 10.1.0.1
+says 65 'uplink u: driver "dpdk" is not yet available' vfab uplink add u --interface eth7 --driver dpdk
+says 65 'uplink u: driver "af_xdp" is not yet available' vfab uplink add u --interface eth7 --driver af_xdp
+says 2 'uplink add: needs --host or --interface IFNAME' vfab uplink add u
+says 2 'uplink add: --host and --interface exclude each other' vfab uplink add u --host --interface eth7
+says 1 'uplink u: does not exist' vfab uplink set u --interface eth7
+says 1 'network office: forwards goes with mode nat alone' vfab forward add office 80:10.10.0.5:80
+says 65 'network office: forward "80" is not [BIND:]PORT' vfab forward add office 80
+says 65 '"office" is no id of a forward' vfab forward del office
+says 1 'network office: forward "tcp/0.0.0.0:80" does not exist' vfab forward del office/tcp/0.0.0.0:80
+says 2 'forward import: needs --net NETWORK' vfab forward import "$T/rules"
+says 1 'route from office to lab: network "office" has no gateway' vfab route add office lab
+says 1 'route from a to b: does not exist' vfab route del a b
 says 1 'network office: exists already' vfab net add office --mode internal
 says 1 'network lab: does not exist' vfab net del lab
 
@@ -47,7 +61,7 @@ says 1 'vfab: vfabd was started without -c: name a file' vfab config save
 says 2 'there is no "net foo"; usage: vfab net add|ls|' vfab help net foo
 says 2 'there is no "net ad" (did you mean "add"?)' vfab help net ad
 says 2 'there is no "foo"; see vfab help' vfab foo
-says 1 'uplink: not yet' vfab help uplink
+says 1 'lease: not yet' vfab help lease
 expect vfab help net add >/dev/null
 expect_status 2 "$BUILD/vfab" -s 2>"$T/said"
 expect grep -qxF 'vfab: -s takes the path of a socket' "$T/said"

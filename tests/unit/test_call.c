@@ -23,6 +23,7 @@ static const struct verb verbs[] = {
 	{"port", "add", port_change, "NAME", port_options, false, "x"},
 	{"port", "set", port_change, "NAME", port_options, false, "x"},
 	{"port", "ls", port_list, NULL, NULL, true, "x"},
+	{"net", "set", net_change, "NAME", net_options, false, "x"},
 	{"capture", NULL, capture, "PORT|all [FILTER...]", capture_options, false, "x"},
 	{0},
 };
@@ -138,6 +139,12 @@ static void test_keys(void **state)
 		 "{\"storm\":{\"broadcast\":100,\"unknown\":null}}"},
 		{"port add web --mtu 18446744073709551616", "{\"mtu\":\"18446744073709551616\"}"},
 		{"port add web --tag 010", "{\"tag\":\"010\"}"},
+		{"net set a --nat-rate 5 --uplink wan --nat-timeouts udp=5m,tcp=none --nat-log "
+		 "none",
+		 "{\"uplink\":\"wan\",\"nat\":{\"timeouts\":{\"udp\":\"5m\",\"tcp\":null},"
+		 "\"rate\":5,\"log\":null}}"},
+		{"net set a --nat-exempt 10.0.0.0/8,192.0.2.1 --tagged",
+		 "{\"tagged\":true,\"nat\":{\"exempt\":[\"10.0.0.0/8\",\"192.0.2.1\"]}}"},
 		{"port add web --storm broadcast", NULL},
 		{"port add web --storm =5", NULL},
 		{"port add web --isolated=maybe", NULL},

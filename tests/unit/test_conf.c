@@ -124,7 +124,7 @@ static void files(void **state)
 
 	(void)state;
 	assert_int_equal(glob("tests/unit/conf/*.in", 0, NULL, &g), 0);
-	assert_true(g.gl_pathc > 150);
+	assert_true(g.gl_pathc > 250);
 	for (size_t i = 0; i < g.gl_pathc; i++)
 		bad += !replay(g.gl_pathv[i]);
 	globfree(&g);
@@ -244,24 +244,158 @@ static const struct step steps[] = {
 	{CONF_DEL, "{networks: {labb: null}}",
 	 "network labb: does not exist (did you mean \"lab\"?)", NULL},
 	{CONF_DEL, "{ports: {web: {any: [thing]}}}", NULL, "lab: {"},
+	{CONF_SET, "{networks: {lab: {mode: nat, ipv4: 10.0.0.0/24}}}", NULL,
+	 "lab: {mode: nat, vlan: 4094, vlan-auto: true, ipv4: 10.0.0.0/24, uplink: "
+	 "host}\nuplinks:\n"
+	 "  host: {kind: host, address: 169.254.118.2/28, address6: \"fd76:6661:6200::2/64\", "
+	 "vlan: "
+	 "4093, vlan-auto: true}\n"},
+	{CONF_ADD, "{uplinks: {w: {kind: host}, x: {kind: interface, interface: e}}}", NULL,
+	 "  x: {kind: interface, interface: e, vlan: 4092, vlan-auto: true}\n"},
+	{CONF_ADD, "{uplinks: {web: {kind: host}}}",
+	 "port web: port name \"web\" is that of uplink \"web\" already", NULL},
 };
+
+/* Each after the one before, from a fabric with a way out. */
+static const struct step ways[] = {
+	{CONF_SET, "{networks: {out: {forwards: {'80:10.0.0.5:80': {}}}}}", NULL,
+	 "forwards: [\"80:10.0.0.5:80\"]"},
+	{CONF_SET,
+	 "{networks: {out: {forwards: {'90-99:10.0.0.5:90-99/udp': {allow-from: [192.0.2.0/24]}, "
+	 "'127.0.0.1:81:10.0.0.5:80': {}}}}}",
+	 NULL,
+	 "[\"80:10.0.0.5:80\", {spec: \"90-99:10.0.0.5:90-99/udp\", allow-from: [192.0.2.0/24]}, "
+	 "\"127.0.0.1:81:10.0.0.5:80\"]"},
+	{CONF_SET, "{networks: {out: {forwards: {'80:10.0.0.6:81/tcp': {}}}}}",
+	 "network out: forward \"80:10.0.0.6:81/tcp\" exists already", NULL},
+	{CONF_SET, "{networks: {out: {forwards: {'95:10.0.0.6:81/both': {}}}}}",
+	 "network out: forward \"95:10.0.0.6:81/both\": overlaps out/udp/0.0.0.0:90, which is on "
+	 "uplink \"host\" too",
+	 NULL},
+	{CONF_SET, "{networks: {out: {forwards: {'80:10.1.0.6:81': {}}}}}",
+	 "network out: forward \"80:10.1.0.6:81\" exists already", NULL},
+	{CONF_SET,
+	 "{networks: {out: {forwards: {'tcp/0.0.0.0:80': null, '81:10.0.1.5:5/udp': {}}}}}",
+	 "network out: forward \"81:10.0.1.5:5/udp\": the guest is not a host in the network's "
+	 "prefix",
+	 NULL},
+	{CONF_SET, "{networks: {out: {forwards: {'udp/0.0.0.0:90': null}}}}", NULL,
+	 "[\"80:10.0.0.5:80\", \"127.0.0.1:81:10.0.0.5:80\"]"},
+	{CONF_SET, "{networks: {out: {forwards: {'tcp/0.0.0.0:81': null}}}}",
+	 "network out: forward \"tcp/0.0.0.0:81\" does not exist", NULL},
+	{CONF_SET, "{networks: {out: {forwards: {'127.0.0.1:81:10.0.0.5:80': null}}}}", NULL,
+	 "[\"80:10.0.0.5:80\"]"},
+	{CONF_SET, "{networks: {out: {forwards: ['1:10.0.0.5:1']}}}", NULL,
+	 "forwards: [\"1:10.0.0.5:1\"]"},
+	{CONF_SET, "{networks: {out: {nat: {timeouts: {udp: 2m}}}}}", NULL,
+	 "nat: {timeouts: {udp: 2m}}"},
+	{CONF_SET, "{networks: {out: {nat: {rate: 5, exempt: '10.0.0.0/8,192.0.2.1'}}}}", NULL,
+	 "nat: {timeouts: {udp: 2m}, rate: 5, exempt: [10.0.0.0/8, 192.0.2.1/32]}"},
+	{CONF_SET, "{networks: {out: {nat: {timeouts: null}}}}", NULL, "nat: {rate: 5, exempt"},
+	{CONF_SET, "{networks: {out: {nat: null}}}", NULL, "forwards: [\"1:10.0.0.5:1\"]}"},
+	{CONF_SET, "{networks: {out: {mode: internal}}}",
+	 "network out: forwards goes with mode nat alone", NULL},
+	{CONF_SET, "{networks: {out: {mode: internal, forwards: null}}}", NULL,
+	 "out: {mode: internal, vlan: 7, ipv4: 10.0.0.0/24}"},
+	{CONF_DEL, "{uplinks: {host: null}}", NULL, "networks:"},
+	{CONF_SET, "{networks: {out: {mode: nat}}}", NULL, "uplink: host"},
+	{CONF_DEL, "{uplinks: {host: null}}", "uplink host: network \"out\" is still on it", NULL},
+	{CONF_ADD, "{networks: {dmz: {mode: nat, vlan: 8, ipv4: 10.0.1.0/24}}}", NULL,
+	 "dmz: {mode: nat, vlan: 8, ipv4: 10.0.1.0/24, uplink: host}"},
+	{CONF_ADD, "{routes: [{from: out, to: dmz}]}", NULL, "routes:\n  - {from: out, to: dmz}\n"},
+	{CONF_ADD, "{routes: [{from: out, to: dmz}]}", "route from out to dmz: exists already",
+	 NULL},
+	{CONF_DEL, "{networks: {dmz: null}}",
+	 "network dmz: the route from out to dmz is still there", NULL},
+	{CONF_SET, "{networks: {dmz: {ipv4: 10.0.0.0/16}}}",
+	 "network dmz: ipv4 overlaps the prefix of network \"out\"", NULL},
+	{CONF_SET, "{routes: [{from: dmz, to: out}]}", NULL, "routes:\n  - {from: dmz, to: out}\n"},
+	{CONF_DEL, "{routes: [{from: dmz, to: out}]}", NULL, "vlan-auto: true}\n"},
+	{CONF_SET, "{uplinks: {host: {vlan: 9}}}", NULL, "vlan: 9}\n"},
+	{CONF_ADD, "{networks: {x: {mode: internal, vlan: 9}}}",
+	 "uplink host: vlan 9 is that of network \"x\" already", NULL},
+	{CONF_SET, "{uplinks: {host: {address: 169.254.1.2/28}}}", NULL, "169.254.1.2/28"},
+	{CONF_SET, "{uplinks: {host: {address: null}}}", NULL, "169.254.1.2/28"},
+};
+
+static void run_step(struct conf *c, const struct step *s)
+{
+	const char *line = verb(c, s->how, s->text);
+	char *text = NULL;
+
+	assert_string_equal(line, s->error ? s->error : "");
+	if (s->print) {
+		text = conf_print(c);
+		if (!strstr(text, s->print))
+			print_message("%s: %s", s->text, text);
+		assert_non_null(strstr(text, s->print));
+	}
+	free(text);
+}
+
+static void ways_out(void **state)
+{
+	static const char out[] = "networks: {out: {mode: nat, vlan: 7, ipv4: 10.0.0.0/24}}";
+	struct conf *c = conf_create(), *next;
+
+	(void)state;
+	assert_string_equal(verb(c, CONF_ADD, out), "");
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		next = conf_copy(c);
+		run_step(next, &ways[i]);
+		conf_destroy(ways[i].error ? next : c);
+		c = ways[i].error ? c : next;
+	}
+	conf_destroy(c);
+}
+
+/* What was chosen for an uplink stays when the file comes again without it. */
+static void uplinks_stay(void **state)
+{
+	static const char text[] =
+		"networks: {new: {mode: internal}, a: {mode: nat, ipv4: 10.0.0.0/24}}\n"
+		"uplinks: {y: {kind: host}, z: {kind: host}, host: {kind: host}}";
+	struct conf *run = base(), *c = conf_create();
+	uint64_t hidden[64];
+	struct conf_error err;
+	struct prefix own, far;
+	char ip[PREFIX_TEXT], buf[CONF_IFNAME_SIZE];
+	const struct conf_uplink *u;
+
+	(void)state;
+	assert_string_equal(
+		verb(run, CONF_ADD, "{networks: {a: {mode: nat, vlan: 6, ipv4: 10.0.0.0/24}}}"),
+		"");
+	assert_int_equal(run->uplinks[0].vlan, 4093);
+	assert_int_equal(conf_merge(c, text, strlen(text), CONF_ADD, &err), 0);
+	assert_int_equal(conf_validate(c, run, &err), 0);
+	u = conf_find_uplink(c, "host");
+	assert_int_equal(u->vlan, 4093);
+	assert_true(conf_uplink_ends(c, u, false, &own, &far));
+	assert_string_equal(prefix_text(&own, ip), "169.254.118.1/28");
+	assert_string_equal(prefix_text(&far, ip), "169.254.118.2/28");
+	assert_true(conf_uplink_ends(c, u, true, &own, &far));
+	assert_string_equal(prefix_text(&own, ip), "fd76:6661:6200::1/64");
+	assert_string_equal(conf_uplink_ifname(u, buf), "vu-host");
+	assert_true(conf_uplink_ends(c, conf_find_uplink(c, "z"), false, &own, &far));
+	assert_string_equal(prefix_text(&far, ip), "169.254.118.34/28");
+	conf_hidden_vlans(c, hidden);
+	assert_true(hidden[4093 / 64] >> 4093 % 64 & 1);
+	assert_true(hidden[conf_find_network(c, "new")->vlan / 64] >>
+			    conf_find_network(c, "new")->vlan % 64 &
+		    1);
+	assert_false(hidden[0] >> 6 & 1);
+	conf_destroy(c);
+	conf_destroy(run);
+}
 
 static void verbs(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		struct conf *c = base();
-		const char *line = verb(c, steps[i].how, steps[i].text);
-		char *text = NULL;
 
-		assert_string_equal(line, steps[i].error ? steps[i].error : "");
-		if (steps[i].print) {
-			text = conf_print(c);
-			if (!strstr(text, steps[i].print))
-				print_message("step %zu: %s", i, text);
-			assert_non_null(strstr(text, steps[i].print));
-		}
-		free(text);
+		run_step(c, &steps[i]);
 		conf_destroy(c);
 	}
 }
@@ -298,8 +432,20 @@ static const struct {
 	 CONF_BAD_VALUE},
 	{CONF_ADD, "{ports: {p: {network: office, vhost-user: /p, tap: t}}}", CONF_REFUSED},
 	{CONF_ADD, "{ports: {p: {network: office, vhost-user: /p, netns: c}}}", CONF_REFUSED},
-	{CONF_ADD, "{networks: {x: {mode: nat}}}", CONF_REFUSED},
-	{CONF_ADD, "{vms: {}}", CONF_REFUSED},
+	{CONF_ADD, "{networks: {x: {mode: nat}}}", CONF_MISSING},
+	{CONF_ADD, "{networks: {x: {mode: bridged}}}", CONF_MISSING},
+	{CONF_ADD, "{vms: {}}", CONF_BAD_VALUE},
+	{CONF_ADD, "{networks: {x: {mode: nat, ipv4: 10.0.0.0/24, dns: 10.0.0.1}}}",
+	 CONF_BAD_VALUE},
+	{CONF_ADD, "{uplinks: {u: {kind: interface, interface: e, driver: dpdk}}}", CONF_BAD_VALUE},
+	{CONF_ADD, "{uplinks: {u: {interface: e}}}", CONF_MISSING},
+	{CONF_ADD, "{uplinks: {u: {kind: interface}}}", CONF_MISSING},
+	{CONF_ADD, "{uplinks: {web: {kind: host}}}", CONF_REFUSED},
+	{CONF_SET, "{networks: {office: {forwards: {'x': {}}}}}", CONF_BAD_VALUE},
+	{CONF_SET, "{networks: {office: {forwards: {'tcp/0.0.0.0:1': null}}}}", CONF_REFUSED},
+	{CONF_SET, "{networks: {office: {forwards: {'1:10.0.0.5:1': {}}}}}", CONF_REFUSED},
+	{CONF_DEL, "{routes: [{from: a, to: b}]}", CONF_REFUSED},
+	{CONF_ADD, "{routes: [{from: office, to: lab}]}", CONF_REFUSED},
 	{CONF_ADD, "{networks: {x: {mode: internal, vlan: 10}}}", CONF_REFUSED},
 };
 
@@ -596,6 +742,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files),
 		cmocka_unit_test(verbs),
+		cmocka_unit_test(ways_out),
+		cmocka_unit_test(uplinks_stay),
 		cmocka_unit_test(static_macs),
 		cmocka_unit_test(vlans_stay),
 		cmocka_unit_test(copies),

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nat: what a packet means for its session, and what it becomes.
+ *
+ * gateway.c calls the verbs; begin.c asks for new sessions, session.c has the table, plan.c the configuration, tcp.c the states of
+ * connections, icmp.c the errors, frag.c what is to be known of fragments, life.c the NAT as a whole; nat_list.c shows it all.
+ *
+ *   nat_out   out-index -> session -> source becomes the outside end      none: begin_out
+ *             destination is an outside address of ours: nat_in follows (hairpin)
+ *   nat_in    in-index  -> session -> destination becomes the inside end  none: begin_in: rule, then an open mapping
+ *   nat_route out-index, or the in-index for answers                      no end changes
+ *
+ * A session that is found needs its own line and nothing else; what translation does to the checksums was summed up when it
+ * began.  All else - errors, fragments, source routes, protocols that have no ports - leaves that way at the start (is_plain).
+ *
+ * Directions.  "Out" is from the side that s->inside is on.  For ICMP queries that is the one that asks: requests go out, answers
+ * come in, so that an identifier of a guest never answers for the gateway.
+ *
+ * When a session is refreshed (RFC 4787 REQ-6): by what goes out; by what comes in once both sides have spoken, so that a flood
+ * to a forward or an open mapping keeps nothing alive; by TCP within its window (tcp.c).
+ *
+ * Trust.  packet_parse() has checked the packet; its ends and all it says are anybody's.
+ */
+#include "nat/nat.h"
+
+#include "nat/begin.h"
+#include "nat/frag.h"
+#include "nat/icmp.h"
+#include "nat/nat_internal.h"
+#include "nat/tcp.h"
+
+/* --- One packet of a session --- */
+
+uint16_t nat_far_vid(const struct nat *n, const struct session *s)
+{
+	if (s->kind == NAT_ROUTED)
+		return s->outside & (uint16_t)~SESSION_ROUTED;
+	return session_outside(n->table, s)->vid;
+}
+
+/* One with both ends in the packet, and none of the things that are looked after elsewhere. */
+static bool is_plain(const struct packet *k)
+{
+	if (k->fragment != FRAGMENT_NONE || k->is_source_routed)
+		return false;
+	return k->proto == PROTO_UDP || k->proto == PROTO_TCP || packet_is_query(k);
+}
+
+static struct session_key key_of(const struct packet *k, enum nat_way way, uint16_t side)
+{
+	struct session_key key = {.side = side, .proto = k->proto};
+
+	if (way == NAT_IN) {
+		key.near = k->dst;
+		key.far = k->src;
+		key.near_port = k->dport;
+		key.far_port = k->sport;
+	} else {
+		key.near = k->src;
+		key.far = k->dst;
+		key.near_port = k->sport;
+		key.far_port = k->dport;
+	}
+	/* Of a query both are the identifier, which is ours. */
+	if (is_icmp_proto(k->proto))
+		key.far_port = 0;
+	return key;
+}
+
+/* Adds to a counter of which the session's line has the lower half. */
+static void count_frame(struct nat *n, struct session *s, unsigned from)
+{
+	uint32_t *low = from == FROM_INSIDE ? &s->rx_frames : &s->tx_frames;
+	struct session_more *m;
+
+	if (++*low == 0) {
+		m = session_more(n->table, s);
+		*(from == FROM_INSIDE ? &m->rx_high : &m->tx_high) += 1;
+	}
+	if (s->rule) {
+		struct plan_rule *r = nat_rule_at(n, s->rule);
+		uint64_t frames = r ? atomic_load_explicit(&r->frames, memory_order_relaxed) : 0;
+
+		if (r)
+			atomic_store_explicit(&r->frames, frames + 1, memory_order_relaxed);
+	}
+}
+
+static void track_tcp(struct nat *n, struct session *s, const struct packet *k, unsigned from)
+{
+	enum tcp_effect effect = tcp_track(s, session_more(n->table, s), k, from);
+
+	if (effect != TCP_NONE)
+		s->seen_s = n->now_s;
+	if (effect == TCP_SHORTENS)
+		session_file(n->table, s, n->now_ns);
+}
+
+/* What the packet means for the time at which its session ends.  from: FROM_*. */
+static void track(struct nat *n, struct session *s, const struct packet *k, unsigned from)
+{
+	count_frame(n, s, from);
+	if (s->proto == PROTO_TCP) {
+		track_tcp(n, s, k, from);
+		return;
+	}
+	if (s->state == SESSION_NEW && s->rx_frames && s->tx_frames)
+		s->state = SESSION_ANSWERED;
+	if (from == FROM_INSIDE || s->state == SESSION_ANSWERED)
+		s->seen_s = n->now_s;
+}
+
+/*
+ * An identification of our own, since guests with the same outside address do not know of each other's: a counter of its
+ * destination (RFC 6864 4.1, RFC 7739).  Atomic packets need none.
+ */
+static void make_unique(struct nat *n, struct packet *k)
+{
+	const struct offload *off = &k->f->off;
+	uint32_t hash;
+	uint16_t *counter;
+
+	if (k->is_v6) {
+		if (k->fragment_header) {
+			uint8_t *id = k->f->snap + k->fragment_header + 4;
+
+			k->fragment_id = n->id6++;
+			write_be16(id, (uint16_t)(k->fragment_id >> 16));
+			write_be16(id + 2, (uint16_t)k->fragment_id);
+		}
+		return;
+	}
+	if (k->dont_fragment && k->fragment == FRAGMENT_NONE)
+		return;
+	hash = (uint32_t)((read_be32(k->dst.b + 12) ^ n->seed[0]) * (n->seed[1] | 1) >> 32);
+	counter = &n->id[hash % ID_COUNTERS];
+	packet_set_id(k, *counter);
+	/* The segments of a GSO frame take the next ones. */
+	*counter = (uint16_t)(*counter + (off->gso_size ? k->ip_bytes / off->gso_size : 0) + 1);
+}
+
+static void pass_out(struct nat *n, struct session *s, struct packet *k, uint16_t *vid)
+{
+	const struct session_pool *outside;
+
+	track(n, s, k, FROM_INSIDE);
+	if (s->kind == NAT_ROUTED) {
+		*vid = nat_far_vid(n, s);
+		return;
+	}
+	outside = session_outside(n->table, s);
+	packet_put_end(k, true, &outside->ip, s->outside_port, s->csum_l3, s->csum_l4);
+	make_unique(n, k);
+	*vid = outside->vid;
+}
+
+static void pass_in(struct nat *n, struct session *s, struct packet *k, uint16_t *vid)
+{
+	track(n, s, k, FROM_OUTSIDE);
+	*vid = s->vid;
+	if (s->kind != NAT_ROUTED)
+		packet_put_end(k, false, &s->inside, s->inside_port, (uint16_t)~s->csum_l3,
+			       (uint16_t)~s->csum_l4);
+}
+
+/* --- Verbs --- */
+
+void nat_seek(struct nat *n, struct nat_job *j, enum nat_way way)
+{
+	struct session_key key;
+
+	j->sought = 0;
+	if (!is_plain(j->k))
+		return;
+	key = key_of(j->k, way, j->vid);
+	j->hash = session_hash(n->table, &key);
+	j->line = session_line(n->table, way, j->hash);
+	j->session = SESSION_NONE;
+	j->sought = (uint8_t)(way + 1);
+}
+
+void nat_fetch(struct nat *n, struct nat_job *j)
+{
+	if (j->sought)
+		j->session =
+			session_guess(n->table, (enum nat_way)(j->sought - 1), j->line, j->hash);
+}
+
+static struct session *find(struct nat *n, const struct nat_job *j, enum nat_way way)
+{
+	struct session_key key = key_of(j->k, way, j->vid);
+	bool was_sought = j->sought == way + 1 || (way == NAT_OUT && j->sought == NAT_ROUTE + 1);
+
+	return session_find(n->table, way, &key,
+			    was_sought ? j->hash : session_hash(n->table, &key),
+			    was_sought ? j->session : SESSION_NONE, n->now_s);
+}
+
+static enum drop in_plain(struct nat *n, struct nat_job *j)
+{
+	struct packet *k = j->k;
+	struct session *s = NULL;
+	enum drop drop;
+
+	/* A request to an identifier that a guest uses is for the gateway all the same. */
+	if (!is_icmp_proto(k->proto) || !is_request(k))
+		s = find(n, j, NAT_IN);
+	if (!s) {
+		drop = begin_in(n, k, j->vid, &s);
+		if (drop != DROP_NONE)
+			return drop;
+	}
+	pass_in(n, s, k, &j->vid);
+	return DROP_NONE;
+}
+
+static enum drop in_error(struct nat *n, struct nat_job *j)
+{
+	return icmp_error(n, j->k, NAT_IN, &j->vid);
+}
+
+/* It was translated on its way out; if it is for an outside address of ours it comes in at once. */
+static enum drop turn(struct nat *n, struct nat_job *j,
+		      enum drop (*in)(struct nat *, struct nat_job *))
+{
+	struct nat_job back = {.k = j->k, .slot = SLOT_MAX};
+	enum drop drop;
+
+	if (!plan_side(n->plan, &j->k->dst, j->vid, &back.vid))
+		return DROP_NONE;
+	drop = in(n, &back);
+	j->vid = back.vid;
+	return drop;
+}
+
+static enum drop out_plain(struct nat *n, struct nat_job *j)
+{
+	struct packet *k = j->k;
+	struct session *s = NULL;
+	enum drop drop;
+
+	if (!is_icmp_proto(k->proto) || is_request(k))
+		s = find(n, j, NAT_OUT);
+	if (!s) {
+		drop = begin_out(n, j, &s);
+		if (drop != DROP_NONE)
+			return drop;
+	}
+	pass_out(n, s, k, &j->vid);
+	if (s->flags & SESSION_HAIRPIN)
+		return turn(n, j, in_plain);
+	return DROP_NONE;
+}
+
+static enum drop out_error(struct nat *n, struct nat_job *j)
+{
+	enum drop drop = icmp_error(n, j->k, NAT_OUT, &j->vid);
+
+	return drop == DROP_NONE ? turn(n, j, in_error) : drop;
+}
+
+/* What is neither plain nor a fragment. */
+static enum drop judge_odd(const struct packet *k)
+{
+	return k->is_source_routed ? DROP_BAD_IP : DROP_NAT_PROTOCOL;
+}
+
+static bool has_ports(const struct packet *k)
+{
+	return k->proto == PROTO_UDP || k->proto == PROTO_TCP || packet_is_query(k);
+}
+
+static enum drop out_any(struct nat *n, struct nat_job *j)
+{
+	if (packet_is_error(j->k))
+		return out_error(n, j);
+	if (j->k->is_source_routed || !has_ports(j->k))
+		return judge_odd(j->k);
+	return out_plain(n, j);
+}
+
+static enum drop in_any(struct nat *n, struct nat_job *j)
+{
+	if (packet_is_error(j->k))
+		return in_error(n, j);
+	if (!j->k->is_source_routed && has_ports(j->k))
+		return in_plain(n, j);
+	if (session_place(n->table, &j->k->dst, j->vid) >= 0)
+		return DROP_NO_SERVICE;
+	return judge_odd(j->k);
+}
+
+/* --- Routes --- */
+
+static enum drop route_error(struct nat *n, struct nat_job *j)
+{
+	uint16_t vid = j->vid;
+
+	/* About a packet that came from where this goes to: in that direction it went out, or was an answer. */
+	if (icmp_error(n, j->k, NAT_IN, &vid) != DROP_NONE) {
+		vid = j->vid;
+		if (icmp_error(n, j->k, NAT_OUT, &vid) != DROP_NONE)
+			return DROP_NAT_ERROR;
+	}
+	j->vid = j->to_vid;
+	return vid == j->to_vid ? DROP_NONE : DROP_NAT_ERROR;
+}
+
+static enum drop route_any(struct nat *n, struct nat_job *j, bool may_begin)
+{
+	struct packet *k = j->k;
+	bool is_icmp = is_icmp_proto(k->proto), is_asked = !is_icmp || !is_request(k);
+	struct session *s = NULL;
+	enum drop drop;
+
+	if (packet_is_error(k))
+		return route_error(n, j);
+	if (k->is_source_routed || !has_ports(k))
+		return judge_odd(k);
+	if (may_begin && (!is_icmp || is_request(k)))
+		s = find(n, j, NAT_OUT);
+	if (s && s->kind == NAT_ROUTED && nat_far_vid(n, s) == j->to_vid) {
+		pass_out(n, s, k, &j->vid);
+		return DROP_NONE;
+	}
+	/* Not the way of a session that began here: an answer, or the first packet of one. */
+	s = is_asked ? find(n, j, NAT_IN) : NULL;
+	if (s && s->kind == NAT_ROUTED && s->vid == j->to_vid) {
+		pass_in(n, s, k, &j->vid);
+		return DROP_NONE;
+	}
+	if (!may_begin)
+		return DROP_NETWORKS_APART;
+	drop = begin_route(n, j, &s);
+	if (drop == DROP_NONE)
+		pass_out(n, s, k, &j->vid);
+	return drop;
+}
+
+/* --- Fragments --- */
+
+struct verb {
+	enum nat_way way;
+	bool may_begin;
+};
+
+static enum drop run(struct nat *n, struct nat_job *j, const struct verb *v)
+{
+	if (v->way == NAT_OUT)
+		return out_any(n, j);
+	return v->way == NAT_IN ? in_any(n, j) : route_any(n, j, v->may_begin);
+}
+
+static enum drop run_fragment(struct nat *n, struct nat_job *j, const struct verb *v, bool *held)
+{
+	const struct frag_fate *known;
+	struct packet *k = j->k;
+	struct frag_fate fate;
+	unsigned ticket;
+	enum drop drop;
+
+	drop = frag_note(n->frag, k, j->vid, n->now_ns, &ticket, &known);
+	if (drop != DROP_NONE)
+		return drop;
+	if (k->fragment == FRAGMENT_FIRST) {
+		fate.drop = run(n, j, v);
+		fate.src = k->src;
+		fate.dst = k->dst;
+		fate.id = k->fragment_id;
+		fate.vid = j->vid;
+		frag_decide(n->frag, ticket, &fate);
+		return fate.drop;
+	}
+	if (!known) {
+		drop = frag_hold(n->frag, ticket, k->f);
+		*held = drop == DROP_NONE;
+		return drop;
+	}
+	if (known->drop == DROP_NONE) {
+		frag_apply(k, known);
+		j->vid = known->vid;
+	}
+	return known->drop;
+}
+
+static enum drop pass(struct nat *n, struct nat_job *j, const struct verb *v, uint64_t now_ns,
+		      bool *held)
+{
+	nat_set_time(n, now_ns);
+	*held = false;
+	if (!n->plan)
+		return DROP_NO_ROUTE;
+	if (j->k->fragment != FRAGMENT_NONE)
+		return run_fragment(n, j, v, held);
+	return run(n, j, v);
+}
+
+enum drop nat_out(struct nat *n, struct nat_job *j, uint64_t now_ns, bool *held)
+{
+	static const struct verb out = {.way = NAT_OUT};
+
+	if (!j->sought || !n->plan)
+		return pass(n, j, &out, now_ns, held);
+	nat_set_time(n, now_ns);
+	*held = false;
+	return out_plain(n, j);
+}
+
+enum drop nat_in(struct nat *n, struct nat_job *j, uint64_t now_ns, bool *held)
+{
+	static const struct verb in = {.way = NAT_IN};
+
+	if (!j->sought || !n->plan)
+		return pass(n, j, &in, now_ns, held);
+	nat_set_time(n, now_ns);
+	*held = false;
+	return in_plain(n, j);
+}
+
+enum drop nat_route(struct nat *n, struct nat_job *j, bool may_begin, uint64_t now_ns, bool *held)
+{
+	const struct verb route = {.way = NAT_ROUTE, .may_begin = may_begin};
+
+	return pass(n, j, &route, now_ns, held);
+}
+
+bool nat_held(struct nat *n, struct packet *k, struct frame *f, uint16_t *vid, uint64_t now_ns)
+{
+	struct frag_fate fate;
+
+	nat_set_time(n, now_ns);
+	if (!frag_next(n->frag, k, f, &fate))
+		return false;
+	frag_apply(k, &fate);
+	*vid = fate.vid;
+	return true;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf_out: what follows from an uplink of the configuration: its device, and the two ends of a host uplink's link. */
+#include "switch/conf_out.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "switch/conf_internal.h"
+
+const struct conf_uplink *conf_find_uplink(const struct conf *c, const char *name)
+{
+	if (c->index)
+		return conf_names_find(&c->index->uplinks, name);
+	for (size_t i = 0; i < c->n_uplinks; i++)
+		if (!strcmp(c->uplinks[i].name, name))
+			return &c->uplinks[i];
+	return NULL;
+}
+
+const char *conf_uplink_ifname(const struct conf_uplink *u, char buf[static CONF_IFNAME_SIZE])
+{
+	if (u->kind == UPLINK_INTERFACE)
+		snprintf(buf, CONF_IFNAME_SIZE, "%s", u->interface);
+	else if (u->ifname[0])
+		snprintf(buf, CONF_IFNAME_SIZE, "%s", u->ifname);
+	else
+		snprintf(buf, CONF_IFNAME_SIZE, "vu-%.*s", CONF_IFNAME_SIZE - 4, u->name);
+	return buf;
+}
+
+/* The next address; within a prefix, since callers never ask for one behind its last host. */
+static struct ip after(struct ip ip)
+{
+	for (unsigned i = 16; i-- > 0 && !++ip.b[i];)
+		continue;
+	return ip;
+}
+
+bool conf_uplink_ends(const struct conf *c, const struct conf_uplink *u, bool is_v6,
+		      struct prefix *own, struct prefix *far)
+{
+	const struct prefix *at = is_v6 ? &u->address6 : &u->address;
+
+	(void)c;
+	if (u->kind != UPLINK_HOST || !at->is_set)
+		return false;
+	*own = *far = *at;
+	own->ip = prefix_first(at);
+	if (ip_equal(&own->ip, &far->ip))
+		own->ip = after(own->ip);
+	return true;
+}

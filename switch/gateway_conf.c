@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * gateway_conf: questions to the configuration of the gateway: what is ours, what is near, who reaches whom.
+ *
+ * Nearly every packet of a network of mode nat goes outside, and all of them have to be told from those to another network
+ * of ours.  Networks may overlap, so that only a search among the legs says it; a bitmap in front of the search says of
+ * nearly all others with one load that it need not be made.
+ *
+ * RFC 1122 3.2.1.3 and RFC 6890 (addresses of no host), RFC 4291 (link-local, multicast).
+ */
+#include <stdlib.h>
+
+#include "switch/gateway_internal.h"
+
+static uint32_t v4_of(const struct ip *ip)
+{
+	uint32_t v;
+
+	memcpy(&v, ip->b + 12, sizeof(v));
+	return be32toh(v);
+}
+
+/* Both are of the family of the prefix: as prefix_holds(), for the path. */
+static bool holds4(const struct prefix *p, const struct ip *ip)
+{
+	return p->len == 0 || (v4_of(&p->ip) ^ v4_of(ip)) >> (32 - p->len) == 0;
+}
+
+static bool holds(const struct prefix *p, const struct ip *ip, bool is_v6)
+{
+	if (!p->is_set)
+		return false;
+	return is_v6 ? prefix_holds(p, ip) : holds4(p, ip);
+}
+
+static const struct prefix *prefix_of(const struct gateway_leg *leg, bool is_v6)
+{
+	return is_v6 ? &leg->v6 : &leg->v4;
+}
+
+struct ip gateway_link_local(const struct mac *mac)
+{
+	const uint8_t *b = mac->b;
+
+	return (struct ip){{0xfe, 0x80, [8] = b[0] ^ 2, b[1], b[2], 0xff, 0xfe, b[3], b[4], b[5]}};
+}
+
+bool gateway_is_link_local(const struct ip *ip)
+{
+	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
+}
+
+bool gateway_is_group(const struct ip *ip)
+{
+	if (ip_is_v4(ip))
+		return (ip->b[12] & 0xf0) == 0xe0 || v4_of(ip) == 0xffffffff;
+	return ip->b[0] == 0xff;
+}
+
+bool gateway_is_bad(const struct ip *ip)
+{
+	static const uint8_t zero[12];
+
+	if (ip_is_v4(ip))
+		return ip->b[12] == 0 || ip->b[12] == 127 || ip->b[12] >= 0xe0;
+	/* ::/96 holds ::, ::1 and what was once IPv4-compatible. */
+	return ip->b[0] == 0xff || memcmp(ip->b, zero, sizeof(zero)) == 0;
+}
+
+bool gateway_is_own(const struct gateway_leg *leg, const struct ip *ip)
+{
+	struct ip local;
+
+	if ((gateway_same(&leg->v4.ip, ip) && leg->v4.is_set) ||
+	    (gateway_same(&leg->v6.ip, ip) && leg->v6.is_set))
+		return true;
+	for (unsigned i = 0; i < leg->n_more; i++)
+		if (gateway_same(&leg->more[i].ip, ip))
+			return true;
+	if (!gateway_is_link_local(ip) || !leg->v6.is_set)
+		return false;
+	local = gateway_link_local(&leg->mac);
+	return gateway_same(&local, ip);
+}
+
+/* The first or the last address of an IPv4 network; of one with two addresses or one both are hosts (RFC 3021). */
+static bool is_edge(const struct prefix *p, const struct ip *ip)
+{
+	uint32_t host = p->len ? 0xffffffffu >> p->len : 0xffffffffu, at = v4_of(ip) & host;
+
+	return p->len < 31 && (at == 0 || at == host);
+}
+
+bool gateway_is_on_link(const struct gateway_leg *leg, const struct ip *ip, bool is_v6)
+{
+	const struct prefix *p = prefix_of(leg, is_v6);
+
+	if (holds(p, ip, is_v6))
+		return is_v6 || !is_edge(p, ip);
+	for (unsigned i = 0; i < leg->n_more; i++)
+		if (prefix_holds(&leg->more[i], ip))
+			return is_v6 || !is_edge(&leg->more[i], ip);
+	return is_v6 && leg->v6.is_set && gateway_is_link_local(ip);
+}
+
+/* --- near -------------------------------------------------------------------------------- */
+
+static unsigned bit6(const struct ip *ip)
+{
+	uint32_t high;
+
+	memcpy(&high, ip->b, sizeof(high));
+	return be32toh(high) * 2654435769u >> 16;
+}
+
+bool gateway_is_near(const struct gateway_conf *c, const struct ip *ip, bool is_v6)
+{
+	unsigned bit = is_v6 ? bit6(ip) : v4_of(ip) >> 16;
+
+	return (is_v6 ? c->near6 : c->near4)[bit / 64] >> (bit & 63) & 1;
+}
+
+static void set_near4(struct gateway_conf *c, const struct prefix *p)
+{
+	uint32_t mask = p->len ? 0xffffffffu << (32 - p->len) : 0, first = v4_of(&p->ip) & mask;
+
+	for (uint32_t bit = first >> 16; bit <= (first | ~mask) >> 16; bit++)
+		c->near4[bit / 64] |= 1ULL << (bit & 63);
+}
+
+static void set_near6(struct gateway_conf *c, const struct prefix *p)
+{
+	unsigned bit = bit6(&p->ip);
+
+	if (p->len < 32) /* many hashes: all may be near */
+		memset(c->near6, 0xff, sizeof(c->near6));
+	else
+		c->near6[bit / 64] |= 1ULL << (bit & 63);
+}
+
+void gateway_conf_seal(struct gateway_conf *c)
+{
+	for (unsigned i = 0; i < c->n_legs; i++) {
+		struct gateway_leg *leg = &c->leg[i];
+
+		leg->conf = c;
+		if (leg->is_outside)
+			continue;
+		if (leg->v4.is_set)
+			set_near4(c, &leg->v4);
+		if (leg->v6.is_set)
+			set_near6(c, &leg->v6);
+	}
+	c->is_sealed = true;
+}
+
+void gateway_conf_destroy(struct gateway_conf *c)
+{
+	if (!c)
+		return;
+	for (unsigned i = 0; c->leg && i < c->n_legs; i++)
+		free(c->leg[i].reaches);
+	free(c->leg);
+	free(c);
+}
+
+/* --- who reaches whom -------------------------------------------------------------------- */
+
+const struct gateway_leg *gateway_behind(const struct gateway_leg *outside, const struct ip *ip,
+					 bool is_v6)
+{
+	const struct gateway_conf *c = outside->conf;
+
+	if (!gateway_is_near(c, ip, is_v6))
+		return NULL;
+	for (unsigned i = 1; i < c->n_legs; i++) {
+		const struct gateway_leg *leg = &c->leg[i];
+
+		if (!leg->is_outside && &c->leg[leg->outside] == outside &&
+		    holds(prefix_of(leg, is_v6), ip, is_v6))
+			return leg;
+	}
+	return NULL;
+}
+
+const struct gateway_leg *gateway_routed6(const struct gateway_leg *outside, const struct ip *ip)
+{
+	const struct gateway_leg *leg;
+
+	if (!outside->routes_v6)
+		return NULL;
+	leg = gateway_behind(outside, ip, true);
+	return leg && leg->routes_v6 ? leg : NULL;
+}
+
+bool gateway_reaches(const struct gateway_leg *from, const struct gateway_leg *to)
+{
+	size_t place = (size_t)(to - to->conf->leg);
+
+	return from->reaches && from->reaches[place / 64] >> (place & 63) & 1;
+}
+
+const struct gateway_leg *gateway_other(const struct gateway_leg *from, const struct ip *ip,
+					bool *is_ours)
+{
+	const struct gateway_leg *answers = NULL;
+	const struct gateway_conf *c = from->conf;
+	bool is_v6 = !ip_is_v4(ip);
+
+	*is_ours = false;
+	if (!gateway_is_near(c, ip, is_v6))
+		return NULL;
+	for (unsigned i = 1; i < c->n_legs; i++) {
+		const struct gateway_leg *leg = &c->leg[i];
+
+		if (leg->is_outside || leg == from || !holds(prefix_of(leg, is_v6), ip, is_v6))
+			continue;
+		*is_ours = true;
+		if (gateway_reaches(from, leg))
+			return leg;
+		if (gateway_reaches(leg, from))
+			answers = leg;
+	}
+	return answers;
+}
+
+/* Unicast to a host-only leg's MAC: the kernel's, unless a route says otherwise. */
+bool gateway_routes(const struct gateway_conf *c, const struct gateway_leg *leg,
+		    const struct frame *f)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	bool is_ours;
+	struct ip dst;
+
+	(void)c;
+	if (!leg->is_host_only)
+		return false;
+	if (f->etype == ETYPE_IPV4) {
+		memcpy(dst.b, mapped, sizeof(mapped));
+		if (frame_copy(f, ETH_HEADER + 16, dst.b + 12, 4) != 4)
+			return false;
+	} else if (f->etype != ETYPE_IPV6 || frame_copy(f, ETH_HEADER + 24, dst.b, 16) != 16) {
+		return false;
+	}
+	if (gateway_is_own(leg, &dst))
+		return false;
+	return gateway_other(leg, &dst, &is_ours) != NULL;
+}
