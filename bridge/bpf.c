@@ -2,8 +2,8 @@
 /*
  * bpf: the two eBPF programs of an interface uplink.
  *
- * How it fits.  broker_link.c hangs bpf_redirect() into the helper tap (tc.c); packet_socket.c puts
- * bpf_filter() on its socket.  They are written out here instruction by instruction: that is less
+ * How it fits.  broker_link.c hangs bpf_redirect_into() into the helper tap (tc.c); packet_socket.c puts
+ * bpf_frames_filter() on its socket.  They are written out here instruction by instruction: that is less
  * than a compiler for them, a loader and an object file would be.
  *
  * Theory of operation.  bpf_redirect(2) into the ingress of a link asks eth_type_trans() anew whose
@@ -83,7 +83,7 @@ static int load_program(const struct program *p, enum bpf_prog_type type)
 	return fd < 0 ? -errno : fd;
 }
 
-int bpf_redirect(int ifindex)
+int bpf_redirect_into(int ifindex)
 {
 	struct program p = {.n = 0};
 
@@ -110,7 +110,7 @@ static uint32_t mac_low(const struct mac *m)
 	return (uint32_t)m->b[4] << 8 | m->b[5];
 }
 
-int bpf_filter(enum bpf_frames which, const struct mac *mac)
+int bpf_frames_filter(enum bpf_frames which, const struct mac *mac)
 {
 	const int32_t all = -1;
 	struct program p = {.n = 0};

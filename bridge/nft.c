@@ -394,7 +394,8 @@ static bool is_about_us(const struct nlmsghdr *h, unsigned portid)
 	const struct nlattr *a;
 
 	if (h->nlmsg_pid == portid || mnl_nlmsg_get_payload_len(h) < sizeof(*m) ||
-	    NFNL_SUBSYS_ID(h->nlmsg_type) != NFNL_SUBSYS_NFTABLES || m->nfgen_family != NFPROTO_INET)
+	    NFNL_SUBSYS_ID(h->nlmsg_type) != NFNL_SUBSYS_NFTABLES ||
+	    m->nfgen_family != NFPROTO_INET)
 		return false;
 	/* The name of the table is attribute 1 of whatever lies in one. */
 	mnl_attr_for_each(a, h, sizeof(*m))
@@ -415,7 +416,8 @@ static bool read_events(struct nft *n)
 	int left;
 
 	for (;;) {
-		got = recv(mnl_socket_get_fd(n->monitor), n->answer, sizeof(n->answer), MSG_DONTWAIT);
+		got = recv(mnl_socket_get_fd(n->monitor), n->answer, sizeof(n->answer),
+			   MSG_DONTWAIT);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0 && errno != ENOBUFS)
@@ -490,7 +492,10 @@ struct nft *nft_create(void)
 	n->portid = mnl_socket_get_portid(n->nl);
 	/* Errors without the message that they are about, which would be too long. */
 	mnl_socket_setsockopt(n->nl, NETLINK_CAP_ACK, &one, sizeof(one));
-	setsockopt(mnl_socket_get_fd(n->nl), SOL_SOCKET, SO_SNDBUFFORCE, &send, sizeof(send));
+	/* A batch is one message.  In a namespace for users there is no more than anybody may have, which is some hundred forwards. */
+	if (setsockopt(mnl_socket_get_fd(n->nl), SOL_SOCKET, SO_SNDBUFFORCE, &send, sizeof(send)) <
+	    0)
+		setsockopt(mnl_socket_get_fd(n->nl), SOL_SOCKET, SO_SNDBUF, &send, sizeof(send));
 	setsockopt(mnl_socket_get_fd(n->monitor), SOL_SOCKET, SO_RCVBUFFORCE, &monitor,
 		   sizeof(monitor));
 	return n;
@@ -538,8 +543,8 @@ static int check_binds(const struct nft_set *s)
 	return 0;
 }
 
-int nft_set(struct nft *n, const struct nft_uplink *uplinks, unsigned n_uplinks, const struct nft_forward *forwards,
-	    unsigned n_forwards, char why[static NFT_TEXT])
+int nft_set(struct nft *n, const struct nft_uplink *uplinks, unsigned n_uplinks,
+	    const struct nft_forward *forwards, unsigned n_forwards, char why[static NFT_TEXT])
 {
 	struct nft_set next = {.n_uplinks = n_uplinks, .n_forwards = n_forwards};
 	bool is_failed = false;
@@ -553,9 +558,11 @@ int nft_set(struct nft *n, const struct nft_uplink *uplinks, unsigned n_uplinks,
 	if (err) {
 		free_set(&next);
 		return fail(why, err, "nftables table inet " TABLE ": %s",
-			    err == -EPERM	   ? "another process has it"
-			    : err == -EAFNOSUPPORT ? "no forward can be bound to ::1 (127.0.0.1 can)"
-						   : strerror(-err));
+			    err == -EPERM      ? "another process has it"
+			    : err == -EMSGSIZE ? "too many forwards (net.core.wmem_max)"
+			    : err == -EAFNOSUPPORT
+				    ? "no forward can be bound to ::1 (127.0.0.1 can)"
+				    : strerror(-err));
 	}
 	free_set(&n->now);
 	n->now = next;

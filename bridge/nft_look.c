@@ -128,8 +128,7 @@ static int see_expression(struct nftnl_expr *e, void *arg)
 		r->in |= named(r->for_whom->set, e);
 	else if (strcmp(name, "cmp") == 0 && r->key == NFT_META_OIFNAME)
 		r->out |= named(r->for_whom->set, e);
-	else if (strcmp(name, "immediate") == 0 &&
-		 nftnl_expr_is_set(e, NFTNL_EXPR_IMM_VERDICT) &&
+	else if (strcmp(name, "immediate") == 0 && nftnl_expr_is_set(e, NFTNL_EXPR_IMM_VERDICT) &&
 		 nftnl_expr_get_u32(e, NFTNL_EXPR_IMM_VERDICT) == NF_ACCEPT)
 		r->accepts = true;
 	r->key = UINT32_MAX;
@@ -214,7 +213,8 @@ bool nft_find_block(struct nft *n, char text[static NFT_TEXT])
 		l.has_v4 |= !ip_equal(&n->now.uplinks[i].own4, &none);
 		l.has_v6 |= !ip_equal(&n->now.uplinks[i].own6, &none);
 	}
-	if (nft_ask(n, nft_begin(n, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NLM_F_DUMP), see_chain, &l) < 0)
+	if (nft_ask(n, nft_begin(n, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NLM_F_DUMP), see_chain, &l) <
+	    0)
 		return false;
 	for (i = 0; i < l.n; i++) {
 		tap = blocked_by(n, &l.chain[i]);

@@ -29,7 +29,8 @@
 enum {
 	MESSAGE_MAX = 4096, /* bytes of one message; the longest has some 600 */
 	BATCH_MIN = 64 << 10,
-	IP4_SOURCE = 12, /* offsets in the headers, RFC 791, RFC 8200, and of the port in TCP and UDP */
+	IP4_SOURCE =
+		12, /* offsets in the headers, RFC 791, RFC 8200, and of the port in TCP and UDP */
 	IP4_DESTINATION = 16,
 	IP6_SOURCE = 8,
 	IP6_DESTINATION = 24,

@@ -13,8 +13,8 @@
  *           0                     32                                     tp_mac                       PACKET_SLOT_BYTES
  *
  * Of a frame that does not fit, the slot says TP_STATUS_COPY: all of it, with its header, is the next one in the socket's
- * queue, and is read into a buffer of the worker.  What is said of it there is believed (PACKET_AUXDATA), not what the slot says, so
- * that no frame gets the tag of another, whatever happens between ring and queue.
+ * queue, and is read into a buffer of the worker.  What is said of it there is believed (PACKET_AUXDATA), not what the slot
+ * says, so that no frame gets the tag of another, whatever happens between ring and queue.
  *
  * Where the kernel is in the ring cannot be asked.  A ring that is attached is therefore emptied, and the first slot that
  * is then filled is where we begin.
@@ -88,7 +88,9 @@ static void slot_return(struct tpacket2_hdr *h)
 /* Slots first: a frame that comes meanwhile then at worst misses its copy, and no copy is left over that has no slot. */
 static void empty(struct packet *k, int sock)
 {
-	struct msghdr m = {0};
+	uint8_t vnet[VNET_BYTES]; /* for less, the kernel would say EINVAL */
+	struct iovec iov = {vnet, sizeof(vnet)};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
 	unsigned errors = 0;
 
 	for (unsigned i = 0; i < PACKET_SLOTS; i++)
@@ -96,7 +98,7 @@ static void empty(struct packet *k, int sock)
 			slot_return(slot_at(k, i));
 	/* An error that waits is told first, and once. */
 	for (unsigned i = 0; i < PACKET_SLOTS && errors < 2; i++)
-		if (recvmsg(sock, &m, MSG_DONTWAIT | MSG_TRUNC) < 0)
+		if (recvmsg(sock, &m, MSG_DONTWAIT) < 0)
 			errors += errno == EAGAIN ? 2 : 1;
 	k->is_lost = true;
 }
@@ -274,8 +276,8 @@ static void packet_rx_done(struct port *p, unsigned q, struct scratch *s)
 }
 
 /*
- * Each frame that comes wakes who waits, so sleep is fine when there is none now.  An interface that is set down leaves an error on the
- * socket, which would keep it readable; the socket receives again when the interface is up.
+ * Each frame that comes wakes who waits, so sleep is fine when there is none now.  An interface that is set down leaves an
+ * error on the socket, which would keep it readable; the socket receives again when the interface is up.
  */
 static bool packet_arm(struct port *p, unsigned q)
 {

@@ -37,8 +37,8 @@ enum {
 
 /* Makes p a port without a socket: state PORT_WAITING, tx drops.  0 or -ENOMEM. */
 int packet_open(struct port *p);
-/* Gives it a socket with its ring, and the helper tap (-1: none: the host is not reached).  Takes both, also on error.  mac: of the NIC.
- * can: enum offload_can of the kernel, as of a tap; it does itself what the NIC cannot.  0 or -errno (mmap). */
+/* Gives it a socket with its ring, and the helper tap (-1: none: the host is not reached).  Takes both, also on error.
+ * mac: of the NIC.  can: enum offload_can of the kernel, as of a tap; it does itself what the NIC cannot.  0 or -errno (mmap). */
 int packet_attach(struct port *p, int sock, int helper, const struct mac *mac, unsigned can);
 /* Workers no longer use them; the caller waits a grace period before packet_release() closes and unmaps. */
 void packet_detach(struct port *p);

@@ -40,14 +40,24 @@ static int set_ring(int sock)
 	return setsockopt(sock, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring));
 }
 
+/* Without the right to force it (in a namespace for users) there is as much as anybody may have. */
+static int set_buffer(int sock, int forced, int plain)
+{
+	int bytes = PACKET_QUEUE_BYTES;
+
+	if (setsockopt(sock, SOL_SOCKET, forced, &bytes, sizeof(bytes)) == 0)
+		return 0;
+	return setsockopt(sock, SOL_SOCKET, plain, &bytes, sizeof(bytes));
+}
+
 static int set_buffers(int sock)
 {
-	int bytes = PACKET_QUEUE_BYTES, priority = BPF_OWN_PRIORITY;
+	int priority = BPF_OWN_PRIORITY;
 
 	if (setsockopt(sock, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)) < 0 ||
-	    setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
+	    set_buffer(sock, SO_RCVBUFFORCE, SO_RCVBUF) < 0)
 		return -1;
-	return setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+	return set_buffer(sock, SO_SNDBUFFORCE, SO_SNDBUF);
 }
 
 static int set_options(int sock, bool outgoing)

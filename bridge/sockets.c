@@ -107,8 +107,9 @@ int sockets_each(uint8_t proto, sockets_fn fn, void *arg)
 		nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
 		if (!nl)
 			return -errno;
-		err = mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno
-								      : dump(nl, family[i], proto, &seen);
+		err = mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0
+			      ? -errno
+			      : dump(nl, family[i], proto, &seen);
 		mnl_socket_close(nl);
 	}
 	return err;

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define IPV4 "/proc/sys/net/ipv4"
+#define IPV4	  "/proc/sys/net/ipv4"
 #define IPV6_CONF "/proc/sys/net/ipv6/conf"
 
 /* Its one digit, or '\0'. */

@@ -4,20 +4,21 @@
  *
  * How it fits.  The control thread runs it beside an uplink (client.h shows how); wire.c reads and writes the messages.
  *
- * Theory of operation.  enter() is the one place where the state changes: it logs, sends what the new state begins with and says when
- * to look again.  dhcp_client_tick() does what the state wants when time has passed, dhcp_client_receive() what an answer means.
+ * Theory of operation.  enter() is the one place where the state changes: it logs, sends what the new state begins with and
+ * says when to look again.  dhcp_client_tick() does what the state wants when time has passed, dhcp_client_receive() what an
+ * answer means.
  *
- * Times.  Retransmissions after 4, 8, 16, 32, 64 s, each a second more or less (RFC 2131 4.1).  T1 and T2 come from the server, or are
- * a half and seven eighths of the lease; between them, and from T2 to the end, half of what remains is waited, at
- * least a minute (4.4.5).  A lease counts from the request, not from the answer.
+ * Times.  Retransmissions after 4, 8, 16, 32, 64 s, each a second more or less (RFC 2131 4.1).  T1 and T2 come from the
+ * server, or are a half and seven eighths of the lease; between them, and from T2 to the end, half of what remains is waited,
+ * at least a minute (4.4.5).  A lease counts from the request, not from the answer.
  *
  * Deviations: the first message waits up to one second, not ten (4.4.1): an uplink is wanted now.  A lease from before a restart
  * is used while it is asked for (4.4.2 would wait): no link was lost, and sessions live on it.  Nothing but a
  * refusal makes REBOOTING give the address up, as 3.2 allows.
  *
- * Trust.  Anybody on the segment may answer.  What answers must have our xid and MAC, and be from the server that was chosen, where one
- * was.  Each value is checked before it is used; a message with one that is not possible is ignored as a whole, one with an
- * option that merely helps (MTU, DNS, domain) keeps the rest.
+ * Trust.  Anybody on the segment may answer.  An answer must have our xid and MAC, and be from the server that was chosen,
+ * where one was.  Each value is checked before it is used: a message whose address, mask, server or lease cannot be is ignored;
+ * of a gateway, MTU, DNS or domain that cannot be only the option is.
  */
 #include "dhcp/client.h"
 
@@ -372,8 +373,8 @@ static void take_dns(const struct dhcp_message *m, struct dhcp_lease *l)
 }
 
 /*
- * T1 and T2 (RFC 2131 4.4.5), a little earlier by chance, so that all who started together do not ask together.  False: the lease is too
- * short, or there is none.
+ * T1 and T2 (RFC 2131 4.4.5), the first a little earlier by chance, so that all who started together do not ask together.
+ * False: the lease is too short, or there is none.
  */
 static bool take_times(struct dhcp_client *c, const struct dhcp_message *m, struct dhcp_lease *l)
 {

@@ -2,9 +2,9 @@
 /*
  * wire: DHCP messages as bytes: a reader and a writer, shared by the client and the server.
  *
- * What.  A message is the payload of one UDP datagram: the fields of BOOTP, a cookie, and options.  The reader checks all of it at
- * once and copies; afterwards no getter can read beyond anything.  Options in the fields `file` and `sname` (overload), and those that
- * came in several pieces, are joined (RFC 3396).  RFC 2131 2 to 4.1, RFC 2132.
+ * What.  A message is the payload of one UDP datagram: the fields of BOOTP, a cookie, and options.  The reader checks all of
+ * it at once and copies; afterwards no getter can read beyond anything.  Options in the fields `file` and `sname` (overload),
+ * and those that came in several pieces, are joined (RFC 3396).  RFC 2131 2 to 4.1, RFC 2132.
  *
  * Addresses are 0.0.0.0 in struct ip (mapped) where a field is empty.
  */

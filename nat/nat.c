@@ -67,6 +67,29 @@ static struct session_key key_of(const struct packet *k, enum nat_way way, uint1
 	return key;
 }
 
+/* The rule of a forward was deleted and came back before its sessions were swept: it has another slot now. */
+static struct plan_rule *find_rule_again(struct nat *n, struct session *s)
+{
+	struct plan_rule *r = plan_rule_of(n->plan, s, session_outside(n->table, s));
+
+	nat_count_rule(n, s->rule, -1);
+	s->rule = r ? r->slot : 0;
+	nat_count_rule(n, s->rule, 1);
+	return r;
+}
+
+static void count_for_rule(struct nat *n, struct session *s)
+{
+	struct plan_rule *r = nat_rule_at(n, s->rule);
+
+	if (!r)
+		r = find_rule_again(n, s);
+	if (r)
+		atomic_store_explicit(&r->frames,
+				      atomic_load_explicit(&r->frames, memory_order_relaxed) + 1,
+				      memory_order_relaxed);
+}
+
 /* Adds to a counter of which the session's line has the lower half. */
 static void count_frame(struct nat *n, struct session *s, unsigned from)
 {
@@ -77,13 +100,8 @@ static void count_frame(struct nat *n, struct session *s, unsigned from)
 		m = session_more(n->table, s);
 		*(from == FROM_INSIDE ? &m->rx_high : &m->tx_high) += 1;
 	}
-	if (s->rule) {
-		struct plan_rule *r = nat_rule_at(n, s->rule);
-		uint64_t frames = r ? atomic_load_explicit(&r->frames, memory_order_relaxed) : 0;
-
-		if (r)
-			atomic_store_explicit(&r->frames, frames + 1, memory_order_relaxed);
-	}
+	if (s->rule)
+		count_for_rule(n, s);
 }
 
 static void track_tcp(struct nat *n, struct session *s, const struct packet *k, unsigned from)

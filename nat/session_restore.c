@@ -22,7 +22,7 @@ static const uint64_t SECOND_NS = 1000000000;
 enum { VID_LAST = 4094, BATCH = 16 };
 /* Of the indexes that packets ask, and of the one that only new sessions ask. */
 enum { WIDE_FROM = 64 << 20 /* bytes of records in small pages: of the first million */ };
-enum { HIT_FILL_X2 = 10, MAP_FILL_X2 = 13 };
+enum { HIT_FILL_X2 = 10, MAP_FILL_X2 = 11 };
 
 static size_t ports_bytes(void)
 {

@@ -197,7 +197,8 @@ static int check_link(struct link_spec *l, char why[static TAP_TEXT_SIZE])
 static int check_host(const struct host_set *h, char why[static TAP_TEXT_SIZE])
 {
 	if (h->n_uplinks > NFT_UPLINKS_MAX || h->n_forwards > NFT_FORWARDS_MAX)
-		return broker_fail(why, -EINVAL, "%u uplinks and %u forwards are more than %d and %d",
+		return broker_fail(why, -EINVAL,
+				   "%u uplinks and %u forwards are more than %d and %d",
 				   h->n_uplinks, h->n_forwards, NFT_UPLINKS_MAX, NFT_FORWARDS_MAX);
 	if (h->leaves_forwarding > 1)
 		return broker_fail(why, -EINVAL, "a flag is neither 0 nor 1");
@@ -250,8 +251,8 @@ static bool is_forward(const struct nft_forward *f, const struct nft_uplink *upl
 	return is_zero(&f->bind) ? f->is_v6 == !is_v4 : ip_is_v4(&f->bind) == is_v4;
 }
 
-int broker_host_check(const struct host_set *set, struct nft_uplink *uplinks, struct nft_forward *forwards,
-		      char why[static TAP_TEXT_SIZE])
+int broker_host_check(const struct host_set *set, struct nft_uplink *uplinks,
+		      struct nft_forward *forwards, char why[static TAP_TEXT_SIZE])
 {
 	unsigned i;
 

@@ -226,8 +226,8 @@ static int host_arrays(const struct host_set *set, const struct nft_uplink *upli
 	return fd;
 }
 
-int broker_host_set(const struct host_set *set, const struct nft_uplink *uplinks, const struct nft_forward *forwards,
-		    char text[static LINK_TEXT_SIZE])
+int broker_host_set(const struct host_set *set, const struct nft_uplink *uplinks,
+		    const struct nft_forward *forwards, char text[static LINK_TEXT_SIZE])
 {
 	struct broker_request q = {.op = BROKER_HOST_SET, .host = *set};
 	struct broker_reply r = {.text = ""};

@@ -49,8 +49,9 @@ struct host {
 	bool is_claimed;
 	bool is_due;
 	int look_timer;
-	char text[TAP_TEXT_SIZE];  /* what is to be told */
-	char block[TAP_TEXT_SIZE]; /* who drops what is forwarded, as it was said last; "": nobody */
+	char text[TAP_TEXT_SIZE]; /* what is to be told */
+	char block
+		[TAP_TEXT_SIZE]; /* who drops what is forwarded, as it was said last; "": nobody */
 	void (*due)(void *arg);
 	void *arg;
 };
@@ -233,7 +234,8 @@ static void on_ruleset(void *arg, uint32_t events)
 	if (err)
 		log_limited(LOG_LEVEL_ERR, "nftables table vfab was changed: %s", strerror(-err));
 	if (again)
-		tell(h, "nftables table vfab was changed by another program and is as it was again");
+		tell(h,
+		     "nftables table vfab was changed by another program and is as it was again");
 	if (h->look_timer <= 0 && h->now.set.n_uplinks > 0)
 		h->look_timer = loop_after(h->loop, LOOK_MS, on_look, h);
 }
@@ -357,7 +359,8 @@ static void take_back(struct host *h)
 	h->is_due = false;
 }
 
-struct host *host_create(struct loop *loop, const struct taps *taps, void (*due)(void *arg), void *arg)
+struct host *host_create(struct loop *loop, const struct taps *taps, void (*due)(void *arg),
+			 void *arg)
 {
 	struct host *h = calloc(1, sizeof(*h));
 

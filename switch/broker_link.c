@@ -92,7 +92,8 @@ static void see_address(int ifindex, const struct ip *ip, void *arg)
 	}
 }
 
-int link_check_addresses(struct rtnl *r, const struct link_spec *spec, char why[static TAP_TEXT_SIZE])
+int link_check_addresses(struct rtnl *r, const struct link_spec *spec,
+			 char why[static TAP_TEXT_SIZE])
 {
 	struct search s = {.spec = spec};
 	struct rtnl_link l = {.name = "?"};
@@ -155,7 +156,7 @@ static int open_helper_tap(const char *interface, char name[static IFNAMSIZ])
 static int connect_helper(struct rtnl *r, int ifindex, int helper_index)
 {
 	const struct rtnl_change up = {.netns_fd = -1, .up = true};
-	int prog = bpf_redirect(ifindex), err;
+	int prog = bpf_redirect_into(ifindex), err;
 
 	if (prog < 0)
 		return prog;
@@ -204,9 +205,9 @@ static int make_filter(const struct link_device *d, const struct link_spec *spec
 	int fd;
 
 	if (spec->promisc)
-		fd = bpf_filter(is_shared ? BPF_FRAMES_ALL : BPF_FRAMES_NOT, nic);
+		fd = bpf_frames_filter(is_shared ? BPF_FRAMES_ALL : BPF_FRAMES_NOT, nic);
 	else
-		fd = bpf_filter(BPF_FRAMES_TO, mac_is_zero(&spec->mac) ? nic : &spec->mac);
+		fd = bpf_frames_filter(BPF_FRAMES_TO, mac_is_zero(&spec->mac) ? nic : &spec->mac);
 	return fd < 0 ? -1 : fd;
 }
 
@@ -258,7 +259,8 @@ static int open_socket(struct link_device *d, const struct link_spec *spec,
 	if (!err)
 		return 0;
 	close_fd(&d->sock);
-	return broker_fail(why, err, "interface %s: packet socket: %s", d->link.name, strerror(-err));
+	return broker_fail(why, err, "interface %s: packet socket: %s", d->link.name,
+			   strerror(-err));
 }
 
 /* --- the device ------------------------------------------------------------------------- */
@@ -290,7 +292,8 @@ int link_device_open(struct rtnl *r, const struct link_spec *spec, struct link_d
 	return err;
 }
 
-int link_device_renew(struct link_device *d, const struct link_spec *spec, char why[static TAP_TEXT_SIZE])
+int link_device_renew(struct link_device *d, const struct link_spec *spec,
+		      char why[static TAP_TEXT_SIZE])
 {
 	struct link_device new = *d;
 	int err = open_socket(&new, spec, why);
@@ -305,7 +308,8 @@ int link_device_renew(struct link_device *d, const struct link_spec *spec, char 
 	return 0;
 }
 
-int link_device_set(struct link_device *d, const struct link_spec *spec, char why[static TAP_TEXT_SIZE])
+int link_device_set(struct link_device *d, const struct link_spec *spec,
+		    char why[static TAP_TEXT_SIZE])
 {
 	int filter = make_filter(d, spec), err = 0;
 

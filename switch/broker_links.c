@@ -43,13 +43,13 @@ enum { RETRY_MS = 1000 };
 struct kept {
 	struct kept *next;
 	struct link_spec spec;
-	struct link_device dev;	 /* sock -1: it waits */
-	bool is_claimed;	 /* the running switch asked for it */
-	bool is_marked;		 /* something may have changed: look */
-	bool has_lost_helper;	 /* the helper's link was deleted */
-	bool has_conflict;	 /* the host has taken a refused address meanwhile */
-	bool is_due;		 /* something is to be told */
-	bool is_new;		 /* and its descriptors go along */
+	struct link_device dev; /* sock -1: it waits */
+	bool is_claimed;	/* the running switch asked for it */
+	bool is_marked;		/* something may have changed: look */
+	bool has_lost_helper;	/* the helper's link was deleted */
+	bool has_conflict;	/* the host has taken a refused address meanwhile */
+	bool is_due;		/* something is to be told */
+	bool is_new;		/* and its descriptors go along */
 	char text[TAP_TEXT_SIZE];
 };
 
@@ -217,9 +217,9 @@ static void try_one(struct links *t, struct kept *k)
 	k->is_new = true;
 	if (k->text[0] == '\0')
 		snprintf(k->text, sizeof(k->text), "interface %s is there%s", k->dev.link.name,
-			 state_of(k) == PORT_UP		? ""
+			 state_of(k) == PORT_UP	      ? ""
 			 : k->dev.link.flags & IFF_UP ? ", without carrier"
-							: ", set down");
+						      : ", set down");
 	tell(t, k);
 }
 
@@ -259,7 +259,8 @@ static bool note_change(struct kept *k, const struct rtnl_link *was, enum port_s
 		snprintf(k->text, sizeof(k->text), "interface %s now has the address %s", is->name,
 			 mac_text(&is->mac, mac));
 	else if (was->mtu != is->mtu)
-		snprintf(k->text, sizeof(k->text), "interface %s now has MTU %u", is->name, is->mtu);
+		snprintf(k->text, sizeof(k->text), "interface %s now has MTU %u", is->name,
+			 is->mtu);
 	else
 		return false;
 	if (memcmp(&was->mac, &is->mac, sizeof(is->mac)) != 0 &&
@@ -360,7 +361,8 @@ static void on_monitor(void *arg, uint32_t events)
 
 /* --- requests --------------------------------------------------------------------------- */
 
-struct links *links_create(struct loop *loop, const struct taps *taps, void (*due)(void *arg), void *arg)
+struct links *links_create(struct loop *loop, const struct taps *taps, void (*due)(void *arg),
+			   void *arg)
 {
 	struct links *t = calloc(1, sizeof(*t));
 	int err;
@@ -455,7 +457,8 @@ static int add(struct links *t, const struct link_spec *spec, char why[static TA
 	int err;
 
 	if (!k)
-		return broker_fail(why, -ENOSPC, "no memory, or more than %d interfaces", LINKS_MAX);
+		return broker_fail(why, -ENOSPC, "no memory, or more than %d interfaces",
+				   LINKS_MAX);
 	make_way(t, spec);
 	k->spec = *spec;
 	k->dev.sock = k->dev.helper = -1;
@@ -486,7 +489,8 @@ static bool is_same_link(const struct link_spec *a, const struct link_spec *b)
 	return strcmp(a->interface, b->interface) == 0;
 }
 
-void links_open(struct links *t, const struct link_spec *spec, struct link_answer *answer, int fds[static 2])
+void links_open(struct links *t, const struct link_spec *spec, struct link_answer *answer,
+		int fds[static 2])
 {
 	struct kept *k = find(t, spec->port);
 	char why[TAP_TEXT_SIZE] = "";

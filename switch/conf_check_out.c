@@ -2,10 +2,10 @@
 /*
  * conf_check_out: uplinks, NAT, forwards and routes: part of conf_validate().
  *
- * First what was left out gets its value: the uplink of a nat network, the addresses on the link of a host uplink.  Then each network and
- * each uplink alone, then what several want: outside ports that two forwards name, prefixes that a packet could not tell apart.
- * Networks of different VLANs may have the same prefix, as the NAT knows them by their VLAN; only those that a route joins
- * may not, and none may hold an address of the uplink that it leaves by: its guests would take the outside for a neighbour.
+ * First what was left out gets its value: the uplink of a nat network, the addresses on the link of a host uplink.  Then each
+ * network and each uplink alone, then what several want: outside ports that two forwards name, prefixes that a packet could not
+ * tell apart.  Networks of different VLANs may have the same prefix, as the NAT knows them by their VLAN; only those that a route
+ * joins may not, and none may hold an address of the uplink that it leaves by: its guests would take the outside for a neighbour.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -271,6 +271,26 @@ static int check_taken(struct check *k, struct taken *t, size_t n)
 	return err;
 }
 
+/* Checks the forwards of a network and notes what they take. */
+static int take_forwards(struct check *k, const struct conf_network *net, struct taken *all,
+			 size_t *n)
+{
+	const struct conf_uplink *u = conf_find_uplink(k->c, net->uplink);
+	int err = 0;
+
+	for (size_t i = 0; i < net->n_forwards && !err; i++) {
+		const struct conf_forward *f = &net->forwards[i];
+
+		err = check_forward(k, net, f, u);
+		for (uint8_t proto = FORWARD_TCP; proto <= FORWARD_UDP; proto++) {
+			if (f->proto & proto)
+				all[*n] = (struct taken){net, f, u, proto, *n};
+			*n += (f->proto & proto) != 0;
+		}
+	}
+	return err;
+}
+
 int conf_check_forwards(struct check *k)
 {
 	const struct conf *c = k->c;
@@ -284,19 +304,8 @@ int conf_check_forwards(struct check *k)
 	if (!all)
 		return -ENOMEM;
 	n = 0;
-	for (size_t i = 0; i < c->n_networks; i++) {
-		const struct conf_network *net = &c->networks[i];
-		const struct conf_uplink *u = conf_find_uplink(c, net->uplink);
-
-		for (size_t j = 0; j < net->n_forwards && !err; j++) {
-			const struct conf_forward *f = &net->forwards[j];
-
-			err = check_forward(k, net, f, u);
-			for (uint8_t proto = FORWARD_TCP; proto <= FORWARD_UDP; proto++)
-				if (f->proto & proto)
-					all[n] = (struct taken){net, f, u, proto, n}, n++;
-		}
-	}
+	for (size_t i = 0; i < c->n_networks && !err; i++)
+		err = take_forwards(k, &c->networks[i], all, &n);
 	if (!err)
 		err = check_taken(k, all, n);
 	free(all);

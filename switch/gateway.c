@@ -311,7 +311,7 @@ struct gateway *gateway_create(struct neigh_table *neigh, bool is_fresh_neigh, v
 	g->outbox = ring_create(RING_BYTES);
 	g->hold = hold_create();
 	if (g->hold)
-		g->neigh = neigh_create(neigh, is_fresh_neigh, seed, g->hold);
+		g->neigh = neigh_create(neigh, is_fresh_neigh, seed, g->hold, now_ns);
 	g->nat = nat_create(nat_region, is_fresh_nat, now_ns, seed);
 	if (g->service_fd >= 0 && g->state && g->inbox && g->outbox && g->neigh && g->nat)
 		return g;

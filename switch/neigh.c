@@ -561,7 +561,7 @@ static void take_over(struct neigh *n)
 }
 
 struct neigh *neigh_create(struct neigh_table *table, bool fresh, const uint64_t seed[2],
-			   struct hold *h)
+			   struct hold *h, uint64_t now_ns)
 {
 	struct neigh *n = calloc(1, sizeof(*n));
 
@@ -577,6 +577,7 @@ struct neigh *neigh_create(struct neigh_table *table, bool fresh, const uint64_t
 	memset(n->head, 0xff, sizeof(n->head));
 	for (unsigned v = 0; v < VLANS; v++)
 		n->vlan[v] = (struct vlan_state){.first = NIL, .last = NIL};
+	see(n, now_ns);
 	take_over(n);
 	return n;
 }

@@ -63,7 +63,7 @@ struct neigh_table { /* in the state region */
 struct neigh;
 
 /* fresh: the table is cleared; else each entry is checked, and is STALE.  Frames wait in h.  NULL without memory. */
-struct neigh *neigh_create(struct neigh_table *table, bool fresh, const uint64_t seed[2], struct hold *h);
+struct neigh *neigh_create(struct neigh_table *table, bool fresh, const uint64_t seed[2], struct hold *h, uint64_t now_ns);
 void neigh_destroy(struct neigh *n); /* NULL is fine */
 
 /* What neigh_resolve() says. */

@@ -401,6 +401,8 @@ static void add_members(json_t *array, const struct conf_network *const *sorted,
 	size_t i;
 
 	for (i = 0; i < r->n; i++) {
+		if (r->row[i].uplink)
+			continue;
 		network = r->row[i].host ? r->row[i].host->name : r->row[i].conf->network;
 		at = bsearch(network, sorted, n, sizeof(*sorted), compare_network);
 		if (at)

@@ -2,9 +2,9 @@
 /*
  * show_nat: the sessions of the NAT as JSON, their end, and its figures.
  *
- * ctl.c calls the handlers in the control thread.  The table is the workers'; one of them is asked, between two vectors and under the
- * gateway's lock, for a few records at a time.  There may be sixteen million: so a list is a stream of pieces, and between any
- * two the control thread goes back to its loop.
+ * ctl.c calls the handlers in the control thread.  The table is the workers'; one of them is asked, between two vectors and under
+ * the gateway's lock, for a few records at a time.  There may be sixteen million: so a list is a stream of pieces, and between
+ * any two the control thread goes back to its loop.
  *
  *    walk --> on_turn: ask a worker for a piece --> queue it --> ... a few of them --> timer --> on_turn
  *                                 '-- the reader is slow: the piece is kept and tried again later

@@ -2,8 +2,8 @@
 /*
  * show_out: uplinks, forwards, routes and neighbours as JSON, and the test clock.
  *
- * ctl.c calls the handlers in the control thread.  What the configuration says and what became of it are there; neighbours belong to
- * the workers, one of which is asked between two vectors for a few at a time.
+ * ctl.c calls the handlers in the control thread.  What the configuration says and what became of it are there; neighbours
+ * belong to the workers, one of which is asked between two vectors for a few at a time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +102,7 @@ static json_t *show_uplink(const struct daemon *d, const struct conf_uplink *u)
 	if (!row)
 		return NULL;
 	add_addresses(row, u, s);
-	json_object_set_new(row, "mtu", s && s->mtu ? json_integer(s->mtu) : json_null());
+	json_object_set_new(row, "mtu", p ? json_integer(uplink_mtu(p, s)) : json_null());
 	json_object_set_new(row, "vlan", json_integer(u->vlan));
 	json_object_set_new(row, "networks", networks_on(d->conf, u));
 	json_object_set_new(row, "lost", json_integer(s ? (json_int_t)s->lost : 0));
@@ -284,7 +284,7 @@ static json_t *show_neigh(const struct neigh_entry *e, const struct vlan_names *
 					     [NEIGH_REACHABLE] = "reachable",
 					     [NEIGH_STALE] = "stale",
 					     [NEIGH_PROBE] = "probe"};
-	bool is_known = e->state != NEIGH_INCOMPLETE;
+	bool is_known = e->state != NEIGH_INCOMPLETE, was_confirmed = is_known && e->seen_s;
 	uint32_t age_s = now_s > e->seen_s ? now_s - e->seen_s : 0;
 	uint16_t vid = e->vid & TCI_VID;
 	char ip[IP_TEXT];
@@ -292,7 +292,8 @@ static json_t *show_neigh(const struct neigh_entry *e, const struct vlan_names *
 	return json_pack("{s:s?,s:s?,s:i,s:s,s:o,s:s,s:o}", "network", names->network[vid],
 			 "uplink", names->uplink[vid], "vlan", (int)vid, "ip", ip_text(&e->ip, ip),
 			 "mac", is_known ? mac_or_null(&e->mac) : json_null(), "state",
-			 states[e->state], "age_s", is_known ? json_integer(age_s) : json_null());
+			 states[e->state], "age_s",
+			 was_confirmed ? json_integer(age_s) : json_null());
 }
 
 void show_neighs(struct daemon *d, struct client *cl, const json_t *req)

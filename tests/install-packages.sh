@@ -17,6 +17,7 @@ build      libyaml-dev           reads the configuration file
 build      libjansson-dev        JSON of the control socket
 build      liburcu-dev           swaps the configuration under running workers
 build      libmnl-dev            rtnetlink: links, addresses, namespaces
+build      libnftnl-dev          nftables: the table of host uplinks
 build      libseccomp-dev        the allow-list of system calls of the switch
 build      libcap-ng-dev         gives up capabilities
 build      libpcap-dev           compiles filters
@@ -27,6 +28,7 @@ check      procps                finds processes of a test
 check      util-linux            nsenter, setpriv, flock
 check      python3               scenarios that make frames
 check      python3-scapy         frames of every protocol
+check      nftables              others' tables, and a look at ours
 check      jq                    reads the JSON of vfab
 check      iperf3                throughput, and rates that must hold
 check      tcpdump               reads the captures that vfab writes

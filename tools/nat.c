@@ -93,7 +93,7 @@ static int walk(const struct call *c, const char *verb, struct listing *l)
 	return rc;
 }
 
-int nat_list(const struct call *c)
+int see_sessions(const struct call *c)
 {
 	struct listing l = {.call = c};
 	int rc = walk(c, "nat.ls", &l);
@@ -105,7 +105,7 @@ int nat_list(const struct call *c)
 	return rc;
 }
 
-int nat_flush(const struct call *c)
+int flush_sessions(const struct call *c)
 {
 	struct listing l = {.call = c};
 	int rc = walk(c, "nat.flush", &l);
@@ -133,7 +133,7 @@ static const struct column outside_columns[] = {
 	{.head = "ICMP", .path = "icmp", .is_right = true},
 };
 
-int nat_stats(const struct call *c)
+int see_nat(const struct call *c)
 {
 	json_t *result, *nets, *outside;
 	int rc;

@@ -24,8 +24,8 @@ extern const struct verb_option uplink_options[], neigh_options[];
 int uplink_change(const struct call *c); /* add, set, del */
 int uplink_list(const struct call *c);
 int uplink_show(const struct call *c);
-int neigh_list(const struct call *c);
-int neigh_flush(const struct call *c);
+int see_neighbours(const struct call *c);
+int flush_neighbours(const struct call *c);
 
 extern const struct verb_option forward_options[], forward_list_options[], import_options[];
 int forward_add(const struct call *c);
@@ -36,9 +36,9 @@ int route_change(const struct call *c); /* add, del */
 int route_list(const struct call *c);
 
 extern const struct verb_option nat_options[];
-int nat_list(const struct call *c);
-int nat_flush(const struct call *c);
-int nat_stats(const struct call *c);
+int see_sessions(const struct call *c);
+int flush_sessions(const struct call *c);
+int see_nat(const struct call *c);
 int debug_clock(const struct call *c);
 
 extern const struct verb_option attach_options[];

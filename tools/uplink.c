@@ -103,7 +103,7 @@ int uplink_show(const struct call *c)
 	return merge_show(c, "uplink.ls", "uplink");
 }
 
-int neigh_list(const struct call *c)
+int see_neighbours(const struct call *c)
 {
 	json_t *request = merge_narrowed(c, "neigh.ls");
 
@@ -113,7 +113,7 @@ int neigh_list(const struct call *c)
 			    sizeof(neigh_columns) / sizeof(neigh_columns[0]));
 }
 
-int neigh_flush(const struct call *c)
+int flush_neighbours(const struct call *c)
 {
 	json_t *request = merge_narrowed(c, "neigh.flush");
 

@@ -69,7 +69,7 @@ static void fail(const char *what)
 
 static const char text[] =
 	"networks:\n"
-	"  n: {mode: nat, vlan: 10, ipv4: 10.0.0.0/9, uplink: wan, dhcp: false,\n"
+	"  n: {mode: nat, vlan: 10, ipv4: 10.0.0.0/9, uplink: wan,\n"
 	"      nat: {sessions: 16777216, per-guest: 16777216, rate: 0, timeouts: {udp: %us}}}\n"
 	"uplinks:\n"
 	"  wan: {kind: interface, interface: e, address: 192.0.2.1/24, gateway: 192.0.2.254, mac: "

@@ -37,11 +37,12 @@ static struct ip ip4(uint32_t a)
 	return ip;
 }
 
+/* Time of this thread: what others do on the machine does not count. */
 static uint64_t now(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
 }
 
@@ -52,16 +53,19 @@ static uint32_t lifetime(const struct session *s, void *arg)
 	return lifetime_s;
 }
 
+/* At an address where huge pages of the memfd can be mapped. */
 static void *make_region(void)
 {
 	int fd = memfd_create("nat", MFD_CLOEXEC);
-	void *region;
+	size_t bytes = session_region_bytes(), huge = 2 << 20;
+	uint8_t *room = mmap(NULL, bytes + huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (fd < 0 || ftruncate(fd, (off_t)session_region_bytes()) < 0)
+	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0 || room == MAP_FAILED)
 		exit(1);
-	region = mmap(NULL, session_region_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	room += huge - (uintptr_t)room % huge;
+	room = mmap(room, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
 	close(fd);
-	return region;
+	return room == MAP_FAILED ? NULL : room;
 }
 
 static void configure(struct session_table *t)

@@ -87,8 +87,7 @@ class Vfab(Way):
     uplink = {}
 
     def build(self):
-        conf = {"networks": {"n": {"mode": "nat", "ipv4": "10.99.0.0/24", "gateway": "10.99.0.254", "uplink": "wan",
-                                   "dhcp": False}},
+        conf = {"networks": {"n": {"mode": "nat", "ipv4": "10.99.0.0/24", "gateway": "10.99.0.254", "uplink": "wan"}},
                 "uplinks": {"wan": self.uplink},
                 "ports": {"a": {"tap": "eth0", "netns": self.a, "network": "n"}}}
         socket = self.run.path("vfab.sock")

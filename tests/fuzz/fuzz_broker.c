@@ -2,8 +2,9 @@
 /*
  * fuzz_broker: requests of a hostile switch, and a state region that it wrote.
  *
- * The first byte says what the rest is: even, a request with (byte / 2) % 64 descriptors; odd, bytes laid over the head, the
- * names and the events of a state region.  What was taken must be within the limits of broker.h and state.h.
+ * The first byte says what the rest is: even, a request with (byte / 2) % 64 descriptors; 4n + 1, bytes laid over the head, the
+ * names and the events of a state region; 4n + 3, the arrays of a BROKER_HOST_SET behind a byte for how many each has.  What
+ * was taken must be within the limits of broker.h and state.h.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -62,6 +63,52 @@ static void check_keep(const struct guest_keep *k, unsigned n_fds)
 	assert(!k->forget || (k->forget == 1 && n_fds == 0));
 }
 
+static void check_link(const struct link_spec *l)
+{
+	unsigned i;
+
+	assert(strnlen(l->port, sizeof(l->port)) < sizeof(l->port) && l->port[0] != '\0');
+	assert(strnlen(l->interface, sizeof(l->interface)) < sizeof(l->interface));
+	assert(l->interface[0] != '\0' && !strchr(l->interface, '/'));
+	assert(l->promisc <= 1 && l->may_wait <= 1 && l->n_refused <= LINK_REFUSED_MAX);
+	assert(!mac_is_group(&l->mac));
+	for (i = l->n_refused; i < LINK_REFUSED_MAX; i++)
+		assert(memcmp(&l->refused[i], &(struct ip){{0}}, sizeof(struct ip)) == 0);
+}
+
+enum { UPLINKS = 8, FORWARDS = 32 };
+
+static void try_arrays(const uint8_t *data, size_t size)
+{
+	struct nft_uplink uplinks[UPLINKS] = {0};
+	struct nft_forward forwards[FORWARDS] = {0};
+	struct host_set set;
+	char why[TAP_TEXT_SIZE] = "";
+	size_t n;
+	unsigned i;
+
+	if (size < 2)
+		return;
+	set = (struct host_set){.n_uplinks = data[0] % (UPLINKS + 1),
+				.n_forwards = data[1] % (FORWARDS + 1)};
+	data += 2;
+	size -= 2;
+	n = size < sizeof(uplinks) ? size : sizeof(uplinks);
+	memcpy(uplinks, data, n);
+	size -= n;
+	memcpy(forwards, data + n, size < sizeof(forwards) ? size : sizeof(forwards));
+	if (broker_host_check(&set, uplinks, forwards, why) < 0) {
+		assert(why[0] != '\0');
+		return;
+	}
+	for (i = 0; i < set.n_uplinks; i++)
+		assert(strnlen(uplinks[i].ifname, 16) < 16 && uplinks[i].ifname[0] != '\0' &&
+		       !strchr(uplinks[i].ifname, '/'));
+	for (i = 0; i < set.n_forwards; i++)
+		assert(forwards[i].uplink < set.n_uplinks && forwards[i].first > 0 &&
+		       forwards[i].first <= forwards[i].last);
+}
+
 static void try_request(const uint8_t *data, size_t size, unsigned n_fds)
 {
 	struct broker_request out;
@@ -78,6 +125,11 @@ static void try_request(const uint8_t *data, size_t size, unsigned n_fds)
 		check_guest(&out.guest);
 	else if (out.op == BROKER_GUEST_KEEP)
 		check_keep(&out.keep, n_fds);
+	else if (out.op == BROKER_LINK_OPEN || out.op == BROKER_LINK_SET)
+		check_link(&out.link);
+	else if (out.op == BROKER_HOST_SET)
+		assert(n_fds == 1 && out.host.n_uplinks <= NFT_UPLINKS_MAX &&
+		       out.host.n_forwards <= NFT_FORWARDS_MAX);
 }
 
 static void try_region(const uint8_t *data, size_t size)
@@ -119,7 +171,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	if (data[0] & 1)
+	if ((data[0] & 3) == 3)
+		try_arrays(data + 1, size - 1);
+	else if (data[0] & 1)
 		try_region(data + 1, size - 1);
 	else
 		try_request(data + 1, size - 1, data[0] / 2 % 64);

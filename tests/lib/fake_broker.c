@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "switch/broker.h"
+#include "switch/broker_uplink.h"
 
 struct fake_broker fake_broker;
 
@@ -77,5 +78,36 @@ int broker_guest_keep(const struct guest_keep *keep, const int *fds)
 int broker_guest_close(const char *port)
 {
 	(void)port;
+	return 0;
+}
+
+int broker_link_open(const struct link_spec *spec, struct link_answer *answer, int fds[static 2])
+{
+	(void)spec;
+	(void)fds;
+	*answer = (struct link_answer){.state = PORT_WAITING};
+	return 0;
+}
+
+int broker_link_set(const struct link_spec *spec, struct link_answer *answer)
+{
+	(void)spec;
+	(void)answer;
+	return 0;
+}
+
+int broker_link_close(const char *port)
+{
+	(void)port;
+	return 0;
+}
+
+int broker_host_set(const struct host_set *set, const struct nft_uplink *uplinks,
+		    const struct nft_forward *forwards, char text[static LINK_TEXT_SIZE])
+{
+	(void)set;
+	(void)uplinks;
+	(void)forwards;
+	*text = '\0';
 	return 0;
 }

@@ -255,7 +255,7 @@ void lab_ip(struct lab_frame *f, const struct lab_say *say, const void *l4, uint
 void lab_udp(struct lab_frame *f, const struct lab_say *say, uint16_t sport, uint16_t dport,
 	     uint32_t payload)
 {
-	static uint8_t l4[LAB_FRAME];
+	static _Thread_local uint8_t l4[LAB_FRAME];
 	struct lab_say udp = *say;
 
 	write_be16(l4, sport);
@@ -282,7 +282,7 @@ void lab_tcp(struct lab_frame *f, const struct lab_say *say, uint16_t sport, uin
 
 void lab_echo(struct lab_frame *f, const struct lab_say *say, uint16_t id, uint32_t payload)
 {
-	static uint8_t l4[LAB_FRAME];
+	static _Thread_local uint8_t l4[LAB_FRAME];
 	struct ip src = ip_of(say->src);
 	struct lab_say echo = *say;
 
@@ -402,7 +402,7 @@ void lab_made(const struct lab *l, unsigned i, struct lab_frame *to)
 /* What holds of every frame, however odd it was. */
 static void check_all(const struct lab *l)
 {
-	static struct lab_frame f;
+	static _Thread_local struct lab_frame f;
 
 	for (unsigned i = 0; i < l->v.n; i++) {
 		const struct frame *of = &l->v.f[i];
@@ -435,6 +435,7 @@ uint64_t lab_tick(struct lab *l, uint64_t seconds)
 
 	lab_clear(l);
 	l->call.now_ns += seconds * 1000000000;
+	l->made.vec.n = 0; /* the worker has sent them */
 	next = gateway_tick(l->g, &l->call);
 	check_all(l);
 	return next;

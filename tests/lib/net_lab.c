@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-void lab_run(const char *fmt, ...)
+void net_lab_run(const char *fmt, ...)
 {
 	char line[512];
 	va_list ap;
@@ -51,7 +51,7 @@ static int new_namespace(void)
 	return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 }
 
-bool lab_open(struct net_lab *lab)
+bool net_lab_open(struct net_lab *lab)
 {
 	if (system("ip -V >/dev/null 2>&1") != 0)
 		return false;
@@ -60,27 +60,27 @@ bool lab_open(struct net_lab *lab)
 	lab->host = lab->lan < 0 ? -1 : new_namespace();
 	if (lab->own < 0 || lab->host < 0)
 		return false;
-	lab_run("ip link set lo up; ip link add eth0 type veth peer name lan0 && "
-		"ip link set lan0 netns /proc/%d/fd/%d",
-		(int)getpid(), lab->lan);
-	lab_run("ip addr add 192.0.2.1/24 dev eth0; ip addr add 192.0.2.7/24 dev eth0; "
-		"ip addr add 2001:db8::1/64 dev eth0 nodad; ip link set eth0 up");
-	lab_enter(lab, lab->lan);
-	lab_run("ip link set lo up; ip addr add 192.0.2.9/24 dev lan0; "
-		"ip addr add 2001:db8::9/64 dev lan0 nodad; ip link set lan0 up");
-	lab_enter(lab, lab->host);
+	net_lab_run("ip link set lo up; ip link add eth0 type veth peer name lan0 && "
+		    "ip link set lan0 netns /proc/%d/fd/%d",
+		    (int)getpid(), lab->lan);
+	net_lab_run("ip addr add 192.0.2.1/24 dev eth0; ip addr add 192.0.2.7/24 dev eth0; "
+		    "ip addr add 2001:db8::1/64 dev eth0 nodad; ip link set eth0 up");
+	net_lab_enter(lab, lab->lan);
+	net_lab_run("ip link set lo up; ip addr add 192.0.2.9/24 dev lan0; "
+		    "ip addr add 2001:db8::9/64 dev lan0 nodad; ip link set lan0 up");
+	net_lab_enter(lab, lab->host);
 	return true;
 }
 
-void lab_close(struct net_lab *lab)
+void net_lab_close(struct net_lab *lab)
 {
-	lab_enter(lab, lab->own);
+	net_lab_enter(lab, lab->own);
 	close(lab->lan);
 	close(lab->host);
 	close(lab->own);
 }
 
-void lab_enter(const struct net_lab *lab, int ns)
+void net_lab_enter(const struct net_lab *lab, int ns)
 {
 	/* Out of a namespace for users nobody returns: the process ends in the one it made. */
 	if (setns(ns, CLONE_NEWNET) < 0)

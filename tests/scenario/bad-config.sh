@@ -55,7 +55,18 @@ bad group-mac <<<'ports: {c1: {tap: eth0, vlan-mode: access, tag: 10, mac: "03:0
 bad bad-prefix <<<'networks: {office: {mode: host-only, ipv4: 10.0.0.0/33}}'
 bad bad-range <<<'ports: {c1: {tap: eth0, vlan-mode: trunk, trunks: [20-10]}}'
 bad bad-rate <<<'ports: {c1: {tap: eth0, vlan-mode: access, tag: 10, rate: 10mbytes}}'
-bad not-yet-mode <<<'networks: {office: {mode: nat, ipv4: 10.0.0.0/24}}'
+bad not-yet-driver <<<'uplinks: {lan: {kind: interface, interface: eth1, driver: af_xdp}}'
+bad nat-without-prefix <<<'networks: {office: {mode: nat}}'
+bad bridged-on-host <<<'networks: {office: {mode: bridged, uplink: wan}}
+uplinks: {wan: {kind: host}}'
+bad no-uplink <<<'networks: {office: {mode: nat, ipv4: 10.0.0.0/24, uplink: wan}}'
+bad inside-holds-outside <<'Y'
+networks: {office: {mode: nat, ipv4: 10.0.0.0/24}}
+uplinks: {lan: {kind: interface, interface: eth1, address: 10.0.0.9/8}}
+Y
+bad forward-grammar <<<'networks: {office: {mode: nat, ipv4: 10.0.0.0/24, forwards: ["80:10.0.0.5"]}}'
+bad forward-overlap <<<'networks: {office: {mode: nat, ipv4: 10.0.0.0/24, forwards: ["80:10.0.0.5:80", "70-90:10.0.0.6:70-90"]}}'
+bad route-to-nowhere <<<'routes: [{from: office, to: dmz}]'
 bad not-yet-key <<<'networks: {office: {mode: internal, dhcp: {range: 10.0.0.1-10.0.0.9}}}'
 bad not-yet-section <<<'tunnels: {dc: {kind: vxlan}}'
 bad guard-strict <<<'ports: {c1: {tap: eth0, vlan-mode: access, tag: 10, guard: strict}}'

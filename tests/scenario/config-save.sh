@@ -4,7 +4,7 @@
 # made it; a reload with a bad, a half-written or a missing file changes nothing (M13); apply --confirm goes
 # back also when the switch dies meanwhile; diff's exit status; the examples of the manual are files that check accepts.
 #
-#   c1, c2  office 10 --[ vfabd ]-- every other kind of port and network
+#   c1, c2  office 10 --[ vfabd ]-- every other kind of port, network and uplink
 . "$(dirname "$0")/../lib/scenario.sh"
 
 MAN=$ROOT/tools/vfab.yaml.5
@@ -20,6 +20,9 @@ state()
 		vfab net ls -o json | jq -S 'sort_by(.name)'
 		vfab port ls -o json | jq -S 'sort_by(.name) | map(del(.rx, .tx, .forwarded, .local, .drops, .mac))'
 		vfab mac ls -o json | jq -S '[.[] | select(.kind == "static")] | sort_by(.mac, .vlan)'
+		vfab uplink ls -o json | jq -S 'sort_by(.name) | map(del(.mac, .mtu, .lost, .trouble))'
+		vfab forward ls -o json | jq -S 'sort_by(.id)'
+		vfab route ls -o json
 	} >"$1.json"
 }
 
@@ -36,6 +39,19 @@ networks:
   inner: {mode: host-only, vlan: 20, ipv4: 10.66.0.0/24, ipv6: "fd66::/64", gateway: 10.66.0.9, ifname: tohost, mtu: 1400}
   apart: {mode: internal, isolate: true, mac-ageing: 0}
   chosen: {mode: internal, vlan: 4000, vlan-auto: true}
+  web: {mode: nat, vlan: 50, ipv4: 10.88.0.0/24, uplink: wan,
+        forwards: ["8080-8089:10.88.0.5:80-89/both", {spec: "127.0.0.1:53:10.88.0.53:53/udp", allow-from: [192.0.2.0/24, 198.51.100.7]}]}
+  six: {mode: nat, vlan: 51, ipv4: 10.88.0.0/24, ipv6: "fd88::/64", uplink: lan,
+        nat: {filtering: endpoint-independent, timeouts: {udp: 2m, tcp: 3h, tcp-transitory: 5m, icmp: 90s}, sessions: 1000,
+              per-guest: 100, rate: 0, log: destinations, ipv6: routed, exempt: [10.0.0.0/8, 192.0.2.99]}}
+  street: {mode: bridged, vlan: 52, uplink: lan}
+  lane: {mode: bridged, vlan: 53, uplink: lan, tagged: true}
+uplinks:
+  wan: {kind: host, address: 169.254.200.2/28, address6: "fd76::2/64", forwarding: leave, ifname: vt-out, vlan: 60}
+  lan: {kind: interface, interface: vt-nic, driver: af_packet, address: 192.0.2.10/24, gateway: 192.0.2.1,
+        address6: "2001:db8::10/64", gateway6: "fe80::1", addresses: [192.0.2.11/24, "2001:db8::11/64"], mac: interface}
+  dyn: {kind: interface, interface: vt-nic2, dhcp: true, mac: "02:00:00:00:00:09"}
+routes: [{from: web, to: inner}, {from: inner, to: web}]
 ports:
   c1: {tap: eth0, netns: $c1, network: office, ipv4: 10.77.0.1/24, ipv6: "fd77::1/64", gateway: 10.77.0.2, mac: "02:00:00:00:00:01", mtu: 1300}
   c2: {tap: eth0, netns: /run/netns/$c2, network: office, ipv4: 10.77.0.2/24, queues: 2, guard: mac, priority-tags: always}
@@ -58,9 +74,9 @@ workers: {cpus: [0], idle: poll}
 EOF
 
 # Is there a value for every key of the manual?
-awk '/^\.Sh (NETWORKS|PORTS|CONTAINERS|WORKERS)/ { on = 1; next } /^\.Sh/ { on = 0 }
+awk '/^\.Sh (NETWORKS|UPLINKS|NAT|PORTS|CONTAINERS|WORKERS)/ { on = 1; next } /^\.Sh/ { on = 0 }
 	on && /^\.It Cm [a-z0-9-]+ :/ { print $3 }' "$MAN" | sort -u >"$T/keys"
-expect test "$(wc -l <"$T/keys")" -ge 30
+expect test "$(wc -l <"$T/keys")" -ge 50
 while read -r key; do
 	grep -qE "[{ ,]$key:" "$T/all.yaml" || fail "no value for the key $key of the manual"
 done <"$T/keys"
@@ -116,6 +132,20 @@ expect vfab port add native --tap vt-native --vlan-mode native-untagged --tag 10
 expect vfab port add tunnel --tap vt-tunnel --vlan-mode dot1q-tunnel --tag 31
 expect vfab port add vm0 --net office --vhost-user "$T/vm0.sock" --socket-owner nobody --socket-mode 0600 --queues 4
 expect vfab port add vm1 --net office --vhost-user "$T/vm1.sock" --client --mac 02:00:00:00:00:07 --guard mac
+expect vfab net add web --mode nat --ipv4 10.88.0.0/24 --nat-filtering endpoint-independent --nat-rate 7 --nat-log on
+expect vfab net set web --nat-timeouts udp=2m,icmp=90s --nat-exempt 10.0.0.0/8 --nat-rate none
+says 1 'vt-nic does not exist' vfab uplink add lan --interface vt-nic --address 192.0.2.10/24
+expect run fab ip link add vt-nic up type veth peer vt-wire
+expect vfab uplink add lan --interface vt-nic --address 192.0.2.10/24 --gateway 192.0.2.1
+expect vfab uplink set lan --address 2001:db8::10/64 --gateway fe80::1 --mac interface --addresses 192.0.2.11/24
+expect vfab net add six --mode nat --ipv6 fd88::/64 --uplink lan --nat-ipv6 routed
+expect vfab net add lane --mode bridged --uplink lan --vlan 53 --tagged
+expect vfab forward add web 8080:10.88.0.5:80 81-89:10.88.0.5:81-89/both
+expect vfab forward add web 127.0.0.1:53:10.88.0.53:53/udp --allow-from 192.0.2.0/24,198.51.100.7
+expect vfab forward del web/tcp/0.0.0.0:8080
+expect vfab route add web inner
+expect vfab route add inner web
+expect vfab route del inner web
 expect vfab port set vm0 --socket-owner none --socket-mode 0666
 expect vfab port set limits --storm broadcast=5 --mac-limit none --isolated=none
 expect vfab net set office --mac-ageing none

@@ -55,7 +55,7 @@ def test(w):
         # allow-from
         before = drops("nat_denied")
         w.none(o, tcp(o.ip, 1234, public, 9090, SYN), a, "N36: not allowed")
-        expect(drops("nat_denied") - before, 1, "N36: drop by nat_denied")
+        expect_drops("nat_denied", before, 1, "N36: drop by nat_denied")
         comes(o2, tcp(o2.ip, 1234, public, 9090, SYN), a, (o2.ip, 1234, a.ip, 90), "N36: allowed")
 
     # Hairpin: in1 by the outside address to in2, and to itself.
@@ -142,8 +142,8 @@ ip = 10.0.0.1
 [incomingudp]
 6060 = 10.0.0.11:6060
 EOF
-expect vfab forward import lan "$T/natpf"
-expect vfab forward import lan "$T/nat.conf"
+expect vfab forward import "$T/natpf" --net lan
+expect vfab forward import "$T/nat.conf" --net lan
 nat_py <<'PY'
 from nat import *
 

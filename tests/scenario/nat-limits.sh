@@ -60,7 +60,7 @@ def test(w):
     before = drops("nat_guest_full")
     got = w.exchange(a, [udp(a.ip, 5000 + n, o.ip, 53) for n in range(110)], a, o)
     expect(len(got[o]), 99, "N27: sessions of in1, with that of the sentinel 100")
-    expect(drops("nat_guest_full") - before, 11, "N27: the others are refused with a reason")
+    expect_drops("nat_guest_full", before, 11, "N27: the others are refused with a reason")
     errors = [p for p in got[a] if p.is_error]
     expect(len(errors) > 0 and all(p.kind == error[0] and p.code in error[1] and p.inner.src == a.ip for p in errors), True,
            f"N25: and told by ICMP: {errors[:1]}")
@@ -71,7 +71,7 @@ def test(w):
     before = drops("nat_full")
     got = w.exchange(b, [udp(b.ip, 6000 + n, o.ip, 53) for n in range(60)], b, o)
     expect(len(got[o]), 48, "N25: sessions of in2, until there are 150")
-    expect(drops("nat_full") - before, 12, "N25: then the network is full")
+    expect_drops("nat_full", before, 12, "N25: then the network is full")
     errors = [p for p in got[b] if p.is_error]
     expect(len(errors) > 0 and all(p.kind == error[0] and p.code in error[1] for p in errors), True, f"N25: told by ICMP: {errors[:1]}")
     for what, packet in (("TCP", tcp(b.ip, 7000, o.ip, 80, SYN)), ("echo", echo(b.ip, o.ip, 7000))):
@@ -116,7 +116,7 @@ w.back_end(o, b)
 before = drops("nat_rate")
 got = w.exchange(a, [udp(a.ip, 5000 + n, o.ip, 53) for n in range(300)], o)[o]
 expect(45 <= len(got) <= 50 + 50 * SLOW, True, f"a rate of 50 new sessions a second: {len(got)} of 300 at once")
-expect(drops("nat_rate") - before, 300 - len(got), "the others are drops by nat_rate")
+expect_drops("nat_rate", before, 300 - len(got), "the others are drops by nat_rate")
 w.one(b, udp(b.ip, 5000, o.ip, 53), o, "in2 has its own")
 PY
 

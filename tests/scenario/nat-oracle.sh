@@ -50,7 +50,8 @@ class Script:
     def note(self, op, packets):
         """Without ports that the translators choose."""
         def what(p):
-            inner = (p.inner.src, p.inner.sport if p.inner.src in self.inside() else 0, p.inner.dport) if p.inner else ()
+            inner = (p.inner.src, p.inner.sport if p.inner.src in self.inside() else 0,
+                     0 if p.inner.dst == self.w.public else p.inner.dport) if p.inner else ()
             dport = p.dport if p.dst in self.inside() else 0
             return [p.proto, p.src, p.dst, dport or 0, p.kind or 0, p.code or 0, p.flags or 0, p.payload[:16].hex() if not p.inner else "", inner]
         self.results.append([op, [what(p) for p in packets]])

@@ -76,9 +76,15 @@ def test(w):
             a.send(a.frame(packet, pad=False) + trailer)
             got = w.collect(a, o)
             # Packet() cuts at the length that the header says and checks the sum over just that.
-            expect([(p.src, p.l4[8:]) for p in got], [(w.public, Packet(packet).l4[8:])], f"N38: {what} with {len(trailer)} bytes behind")
+            expect([(p.src, len(p.raw), p.payload) for p in got], [(w.public, len(packet), Packet(packet).payload)], f"N38: {what} with {len(trailer)} bytes behind")
         o.send(o.frame(udp(o.ip, 53, *end, b"in"), pad=False) + trailer)
         expect([p.payload for p in w.collect(o, a)], [b"in"], "N38: and inwards")
+
+    # A sum that translation makes zero is written as its other zero: none would be something else (RFC 768).
+    base = with_csum(end[0], o.ip, UDP, struct.pack("!HHHH", end[1], 53, 10, 0) + b"\0\0", 6)
+    payload = base[6:8]  # what is to be added makes the sum all ones
+    p = w.one(a, udp(a.ip, 5002, o.ip, 53, payload), o, "a sum of zero")
+    expect((p.l4[6:8], p.payload), (b"\xff\xff", payload), "UDP: a checksum of zero is sent as all ones")
 
     # M07
     probe = udp(a.ip, 5005, o.ip, 53, b"probe", ident=77)

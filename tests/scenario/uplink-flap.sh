@@ -80,7 +80,7 @@ for mtu in 1400 1300 1500; do
 	ip -n "$in1" route flush cache
 	is_told()
 	{
-		run in1 ping -c 1 -W 1 -M do -s 1450 198.51.100.10 2>&1 | grep "mtu = $1" >/dev/null
+		run in1 ping -c 1 -W 1 -M do -s 1450 198.51.100.10 2>&1 | grep -E "mtu ?= ?$1" >/dev/null
 	}
 	if [ $mtu = 1500 ]; then
 		wait_for 3 run in1 ping -q -c 1 -W 1 -M do -s 1450 198.51.100.10
@@ -89,6 +89,8 @@ for mtu in 1400 1300 1500; do
 		expect run in1 ping -q -c 1 -W 1 -M dont -s 1450 198.51.100.10
 	fi
 done
-expect has_event uplink || expect has_event port_state || true
+expect has_event uplink_down
+expect has_event uplink_up
+expect has_event uplink_changed
 expect_eq "the process that switches" "$(switch_pid)" "$switch"
 expect_eq "descriptors" "$(descriptors "$switch") $(descriptors "$FABRIC_PID")" "$before"

@@ -11,7 +11,7 @@
 . "$(dirname "$0")/../lib/nat-fabric.sh"
 
 nat_fabric interface
-BYTES=$([ "$SLOW" = 1 ] && echo 64M || echo 4M)
+BYTES=$([ "$SLOW" = 1 ] && echo 24M || echo 2M)
 ethtool_of()
 {
 	nsenter --net="/run/netns/${!1}" ethtool -K "${@:2}" >/dev/null 2>&1

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "bridge/netns.h"
+#include "nat/nat.h"
 #include "switch/broker.h"
 #include "switch/broker_check.h"
 #include "switch/broker_file.h"
@@ -66,6 +67,20 @@ static void test_good_requests(void **state)
 	assert_int_equal(check(&q, &out), 0);
 	q.op = BROKER_CONF_KEEP;
 	assert_int_equal(broker_request_check(&q, sizeof(q), 1, &out, why), 0);
+	q.op = BROKER_LINK_CLOSE;
+	assert_int_equal(check(&q, &out), 0);
+}
+
+static struct broker_request good_link(void)
+{
+	struct broker_request q = {.op = BROKER_LINK_OPEN};
+
+	strcpy(q.link.port, "wan");
+	strcpy(q.link.interface, "eth0");
+	q.link.promisc = q.link.may_wait = q.link.n_refused = 1;
+	q.link.mac = (struct mac){{2, 0x76, 0x66, 0, 0, 1}};
+	ip_parse("192.0.2.1", &q.link.refused[0]);
+	return q;
 }
 
 static void test_bad_sizes(void **state)
@@ -514,6 +529,25 @@ static void test_notify(void **state)
 }
 
 /* The second crash: empty tables, the same events. */
+/* The sessions' region: as large as nat.h wants it, empty, and empty again when it is made anew. */
+static void test_nat_region(void **state)
+{
+	int fd = nat_region_create();
+	struct stat st;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, nat_region_bytes());
+	assert_int_equal(st.st_blocks, 0);
+	assert_int_equal(ftruncate(fd, 0), -1);
+	assert_int_equal(pwrite(fd, "x", 1, 4096), 1);
+	nat_region_renew(&fd);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_blocks, 0);
+	close(fd);
+}
+
 static void test_region_renew(void **state)
 {
 	int fd = region_create(), old = fd;
@@ -615,6 +649,44 @@ static void try_guest(int broker_end)
 	assert_int_equal(out.op, BROKER_GUEST_CLOSE);
 }
 
+static void try_link(int broker)
+{
+	struct broker_reply r = {.link = {.state = PORT_UP, .n_fds = 1, .mtu = 1400}};
+	struct nft_uplink uplink = {.ifname = "vu-a"};
+	struct nft_forward forward[2] = {{.first = 80}, {.first = 81}};
+	const struct host_set set = {.n_uplinks = 1, .n_forwards = 2};
+	struct link_spec spec = good_link().link;
+	struct broker_request q;
+	struct link_answer a;
+	char text[LINK_TEXT_SIZE];
+	unsigned n_fds;
+	int fds[2], fd;
+
+	/* Without helper. */
+	answer(broker, &r, STDERR_FILENO, 1);
+	assert_int_equal(broker_link_open(&spec, &a, fds), 0);
+	assert_int_equal(a.mtu, 1400);
+	assert_true(fds[0] >= 0);
+	assert_int_equal(fds[1], -1);
+	close(fds[0]);
+	assert_int_equal(recv(broker, &q, sizeof(q), 0), sizeof(q));
+	assert_memory_equal(&q.link, &spec, sizeof(spec));
+	r.error = EADDRINUSE;
+	r.link.n_fds = 0;
+	strcpy(r.text, "the host has it");
+	answer(broker, &r, -1, 0);
+	assert_int_equal(broker_link_set(&spec, &a), -EADDRINUSE);
+	assert_string_equal(a.text, "the host has it");
+	answer(broker, &r, -1, 0);
+	assert_int_equal(broker_host_set(&set, &uplink, forward, text), -EADDRINUSE);
+	assert_string_equal(text, "the host has it");
+	assert_int_equal(recv(broker, &q, sizeof(q), 0), sizeof(q));
+	assert_int_equal(wire_receive(broker, &q, sizeof(q), 0, &fd, 1, &n_fds), sizeof(q));
+	assert_int_equal(q.host.n_forwards, 2);
+	assert_int_equal(text_check(fd), sizeof(uplink) + sizeof(forward));
+	close(fd);
+}
+
 static void test_client(void **state)
 {
 	int request[2], notice[2], fds[PORT_QUEUES_MAX];
@@ -663,6 +735,7 @@ static void test_client(void **state)
 	while (recv(request[1], &q, sizeof(q), MSG_DONTWAIT) > 0)
 		;
 	try_guest(request[1]);
+	try_link(request[1]);
 
 	assert_int_equal(broker_notice_read(&got, fds, &n_fds), -EAGAIN);
 	assert_int_equal(send(notice[1], &n, sizeof(n), 0), sizeof(n));
@@ -700,7 +773,7 @@ int main(void)
 		cmocka_unit_test(test_netns_specs),  cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_conf_file),    cmocka_unit_test(test_control_socket),
 		cmocka_unit_test(test_state_dir),    cmocka_unit_test(test_notify),
-		cmocka_unit_test(test_region_renew),
+		cmocka_unit_test(test_region_renew), cmocka_unit_test(test_nat_region),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

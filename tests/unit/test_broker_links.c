@@ -31,7 +31,7 @@
 enum { WAIT_MS = 1000, QUIET_MS = 60, RING = PACKET_SLOTS * PACKET_SLOT_BYTES };
 
 static struct net_lab lab;
-static bool has_lab, has_bpf;
+static bool has_lab;
 static struct loop *loop;
 static struct taps *taps;
 static struct links *links;
@@ -77,12 +77,18 @@ static bool noticed(unsigned ms)
 	return notices != before;
 }
 
+/* Without eBPF, as in a namespace for users, that is said instead of "is there". */
+static bool lacks_helper(void)
+{
+	return last.n_fds == 1 && strstr(last.text, "no way from the fabric to this host itself");
+}
+
 /* One notice, and no other after it. */
 static void expect_one(uint8_t state, const char *text)
 {
 	if (!noticed(WAIT_MS))
 		fail_msg("no notice of: %s", text);
-	if (last.state != state || !strstr(last.text, text))
+	if (last.state != state || (!strstr(last.text, text) && !lacks_helper()))
 		fail_msg("state %u, \"%s\", not %u, \"%s\"", last.state, last.text, state, text);
 	if (noticed(QUIET_MS))
 		fail_msg("a second notice: %s", last.text);
@@ -106,7 +112,7 @@ static int open_all(void **state)
 {
 	(void)state;
 	loop = loop_create();
-	if (access("/dev/net/tun", R_OK | W_OK) < 0 || !lab_open(&lab))
+	if (access("/dev/net/tun", R_OK | W_OK) < 0 || !net_lab_open(&lab))
 		return 0;
 	taps = taps_create(loop, on_due, NULL);
 	assert_non_null(taps);
@@ -123,7 +129,7 @@ static int close_all(void **state)
 	taps_destroy(taps);
 	loop_destroy(loop);
 	if (has_lab)
-		lab_close(&lab);
+		net_lab_close(&lab);
 	return 0;
 }
 
@@ -133,7 +139,7 @@ static int begin(void **state)
 	(void)state;
 	notices = 0;
 	if (has_lab)
-		lab_run("ip link set eth0 up");
+		net_lab_run("ip link set eth0 up");
 	return 0;
 }
 
@@ -146,8 +152,8 @@ static int end(void **state)
 	links_sweep(links);
 	noticed(QUIET_MS);
 	/* Nothing is left of it. */
-	lab_run("! ip -br link | grep -q ^vfh");
-	lab_run("ip -d link show eth0 | grep -q 'promiscuity 0'");
+	net_lab_run("! ip -br link | grep -q ^vfh");
+	net_lab_run("ip -d link show eth0 | grep -q 'promiscuity 0'");
 	return 0;
 }
 
@@ -172,15 +178,15 @@ static void test_refused(void **state)
 	assert_non_null(strstr(last.text, "interface none does not exist"));
 	s = spec_of("lo");
 	assert_int_equal(open_link(&s), EINVAL);
-	lab_run("ip tuntap add dev l3 mode tun");
+	net_lab_run("ip tuntap add dev l3 mode tun");
 	s = spec_of("l3");
 	assert_int_equal(open_link(&s), EINVAL);
 	assert_non_null(strstr(last.text, "not Ethernet"));
-	lab_run("ip link del l3; ip link add br0 type bridge; ip link set eth0 master br0");
+	net_lab_run("ip link del l3; ip link add br0 type bridge; ip link set eth0 master br0");
 	s = spec_of("eth0");
 	assert_int_equal(open_link(&s), EBUSY);
 	assert_non_null(strstr(last.text, "port of bridge br0"));
-	lab_run("ip link del br0");
+	net_lab_run("ip link del br0");
 	taps_open(taps, &own, &tap, tap_fds);
 	assert_int_equal(tap.error, 0);
 	s = spec_of("own0");
@@ -212,13 +218,15 @@ static void test_addresses(void **state)
 	s.may_wait = 1;
 	assert_int_equal(open_link(&s), 0);
 	assert_int_equal(last.state, PORT_WAITING);
-	lab_run("ip addr del 2001:db8::1/64 dev eth0");
+	net_lab_run("ip addr del 2001:db8::1/64 dev eth0");
 	expect_one(PORT_UP, "is there");
-	lab_run("ip addr add 192.0.2.50/24 dev eth0");
+	net_lab_run("ip addr add 192.0.2.50/24 dev eth0");
 	expect_one(PORT_UP, "192.0.2.50");
-	lab_run("ip addr del 192.0.2.50/24 dev eth0; ip addr add 2001:db8::8/64 dev eth0 nodad");
+	net_lab_run(
+		"ip addr del 192.0.2.50/24 dev eth0; ip addr add 2001:db8::8/64 dev eth0 nodad");
 	expect_one(PORT_UP, "has given up");
-	lab_run("ip addr del 2001:db8::8/64 dev eth0; ip addr add 2001:db8::1/64 dev eth0 nodad");
+	net_lab_run(
+		"ip addr del 2001:db8::8/64 dev eth0; ip addr add 2001:db8::1/64 dev eth0 nodad");
 }
 
 /* --- what is followed ------------------------------------------------------------------- */
@@ -234,46 +242,48 @@ static void test_life(void **state)
 	assert_int_equal(last.state, PORT_WAITING);
 	assert_int_equal(last.n_fds, 0);
 	assert_non_null(strstr(last.text, "does not exist"));
-	lab_run("ip link add eth9 type veth peer name p9");
+	net_lab_run("ip link add eth9 type veth peer name p9");
 	expect_one(PORT_DOWN, "set down");
 	assert_true(last.n_fds >= 1 && last.ifindex > 0 && last.mtu == 1500);
-	lab_run("ip link set eth9 up");
+	net_lab_run("ip link set eth9 up");
 	assert_false(noticed(QUIET_MS)); /* down as before, for want of a carrier now */
-	lab_run("ip link set p9 up");
+	net_lab_run("ip link set p9 up");
 	expect_one(PORT_UP, "is up");
-	lab_run("ip link set p9 down");
+	net_lab_run("ip link set p9 down");
 	expect_one(PORT_DOWN, "no carrier");
-	lab_run("ip link set p9 up");
+	net_lab_run("ip link set p9 up");
 	expect_one(PORT_UP, "is up");
-	lab_run("ip link set eth9 mtu 1400");
+	net_lab_run("ip link set eth9 mtu 1400");
 	expect_one(PORT_UP, "MTU 1400");
 	assert_int_equal(last.mtu, 1400);
-	lab_run("ip link set eth9 address 02:00:00:00:09:09");
+	net_lab_run("ip link set eth9 address 02:00:00:00:09:09");
 	expect_one(PORT_UP, "02:00:00:00:09:09");
 	assert_int_equal(last.mac.b[4], 9);
-	lab_run("ip link set eth9 name eth8");
+	net_lab_run("ip link set eth9 name eth8");
 	expect_one(PORT_UP, "now called eth8");
 	assert_string_equal(last.ifname, "eth8");
 	assert_int_equal(last.n_fds, 0);
-	lab_run("ip link set eth8 down");
+	net_lab_run("ip link set eth8 down");
 	expect_one(PORT_DOWN, "set down");
-	lab_run("ip link del eth8");
+	net_lab_run("ip link del eth8");
 	expect_one(PORT_WAITING, "eth8 is gone");
-	lab_run("ip link add eth9 type veth peer name p9 && ip link set p9 up && ip link set eth9 up");
+	net_lab_run(
+		"ip link add eth9 type veth peer name p9 && ip link set p9 up && ip link set eth9 "
+		"up");
 	assert_true(noticed(WAIT_MS));
 	while (noticed(QUIET_MS))
 		;
 	assert_int_equal(last.state, PORT_UP);
 	/* It is taken into a bridge, and freed. */
-	lab_run("ip link add br0 type bridge; ip link set eth9 master br0");
+	net_lab_run("ip link add br0 type bridge; ip link set eth9 master br0");
 	expect_one(PORT_WAITING, "port of bridge br0");
-	lab_run("ip link set eth9 nomaster");
+	net_lab_run("ip link set eth9 nomaster");
 	expect_one(PORT_UP, "is there");
-	lab_run("ip link del br0");
+	net_lab_run("ip link del br0");
 	/* Moved away, it is as good as deleted. */
-	lab_run("ip link set eth9 netns /proc/%d/fd/%d", (int)getpid(), lab.lan);
+	net_lab_run("ip link set eth9 netns /proc/%d/fd/%d", (int)getpid(), lab.lan);
 	expect_one(PORT_WAITING, "eth9 is gone");
-	lab_run("ip link del p9");
+	net_lab_run("ip link del p9");
 }
 
 static void test_helper_deleted(void **state)
@@ -283,17 +293,16 @@ static void test_helper_deleted(void **state)
 	(void)state;
 	need_lab();
 	assert_int_equal(open_link(&s), 0);
-	has_bpf = last.n_fds == 2;
-	if (!has_bpf)
+	if (lacks_helper())
 		skip();
-	lab_run("ip link del vfh-eth0");
+	net_lab_run("ip link del vfh-eth0");
 	assert_true(noticed(WAIT_MS));
 	while (noticed(QUIET_MS))
 		;
 	assert_int_equal(last.state, PORT_UP);
 	assert_int_equal(last.n_fds, 2);
-	lab_run("ip -br link show vfh-eth0 | grep -q UNKNOWN");
-	lab_run("test -z \"$(ip -br addr show vfh-eth0 | awk '{print $3}')\"");
+	net_lab_run("ip -br link show vfh-eth0 | grep -q UNKNOWN");
+	net_lab_run("test -z \"$(ip -br addr show vfh-eth0 | awk '{print $3}')\"");
 }
 
 static void test_promisc(void **state)
@@ -305,22 +314,22 @@ static void test_promisc(void **state)
 	need_lab();
 	/* Without a MAC of our own: a veth has no filter for more than one, and turns promiscuous for it. */
 	assert_int_equal(open_link(&s), 0);
-	lab_run("ip -d link show eth0 | grep -q 'promiscuity 0'");
+	net_lab_run("ip -d link show eth0 | grep -q 'promiscuity 0'");
 	s.promisc = 1;
 	links_set(links, &s, &last);
 	assert_int_equal(last.error, 0);
 	assert_int_equal(last.n_fds, 0);
-	lab_run("ip -d link show eth0 | grep -q 'promiscuity 1'");
+	net_lab_run("ip -d link show eth0 | grep -q 'promiscuity 1'");
 	/* A new switch: the interface stays as it is, the socket is another. */
 	links_unclaim(links);
 	first = fds[0];
 	assert_int_equal(open_link(&s), 0);
 	assert_int_not_equal(fds[0], first);
 	links_sweep(links);
-	lab_run("ip -d link show eth0 | grep -q 'promiscuity 1'");
+	net_lab_run("ip -d link show eth0 | grep -q 'promiscuity 1'");
 	s.promisc = 0;
 	links_set(links, &s, &last);
-	lab_run("ip -d link show eth0 | grep -q 'promiscuity 0'");
+	net_lab_run("ip -d link show eth0 | grep -q 'promiscuity 0'");
 	assert_int_equal(links_close(links, "wan"), 0);
 	assert_int_equal(links_close(links, "wan"), -ENOENT);
 }
@@ -347,7 +356,9 @@ static struct counts read_ring(const uint8_t *ring)
 		if (!(h.tp_status & TP_STATUS_USER))
 			continue;
 		memcpy(&ll, at + TPACKET_ALIGN(sizeof(h)), sizeof(ll));
-		if (at[h.tp_mac + 6] == 0x66)
+		if (at[h.tp_mac + 12] == 0x86)
+			; /* IPv6 speaks by itself, now and then */
+		else if (at[h.tp_mac + 6] == 0x66)
 			c.from_helper++;
 		else if (ll.sll_pkttype == PACKET_OUTGOING)
 			c.from_host++;
@@ -362,9 +373,10 @@ static struct counts read_ring(const uint8_t *ring)
 /* An ARP request of 66:..:01 at 192.0.2.66 for the host, behind a virtio-net header of n bytes. */
 static size_t arp_request(uint8_t *f, size_t n)
 {
-	static const uint8_t arp[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x66, 0, 0, 0, 0, 1, 8, 6,
-				      0,    1,	  8,	0,    6,    4,	  0,	1, 0x66, 0, 0, 0, 0, 1,
-				      192,  0,	  2,	66,   0,    0,	  0,	0, 0,	 0, 192, 0, 2, 1};
+	static const uint8_t arp[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x66, 0, 0, 0,  0,
+				      1,    8,	  6,	0,    1,    8,	  0,	6, 4, 0,  1,
+				      0x66, 0,	  0,	0,    0,    1,	  192,	0, 2, 66, 0,
+				      0,    0,	  0,	0,    0,    192,  0,	2, 1};
 
 	memset(f, 0, n + 60);
 	memcpy(f + n, arp, sizeof(arp));
@@ -381,7 +393,7 @@ static void test_frames(void **state)
 
 	(void)state;
 	need_lab();
-	lab_run("ip neigh flush dev eth0");
+	net_lab_run("ip neigh flush dev eth0");
 	s.mac = (struct mac){{0x66, 0, 0, 0, 0, 1}};
 	assert_int_equal(open_link(&s), 0);
 	if (last.n_fds < 2)
@@ -395,7 +407,7 @@ static void test_frames(void **state)
 	c = read_ring(ring);
 	assert_int_equal(c.from_helper, 0);
 	assert_true(c.from_host >= 1);
-	lab_run("ip neigh show 192.0.2.66 dev eth0 | grep -q 66:00:00:00:00:01");
+	net_lab_run("ip neigh show 192.0.2.66 dev eth0 | grep -q 66:00:00:00:00:01");
 	/* To the wire: the neighbour has it, and it does not come back either. */
 	n = arp_request(f, PACKET_VNET_BYTES);
 	f[PACKET_VNET_BYTES + 41] = 9;
@@ -405,15 +417,15 @@ static void test_frames(void **state)
 	assert_int_equal(c.from_host, 0);
 	assert_true(c.from_lan >= 1); /* its answer */
 	/* Traffic of the host that is none of ours stays out of the ring: the first question is a broadcast, no more. */
-	lab_run("ping -c 3 -i 0.05 -W 1 192.0.2.9 >/dev/null");
+	net_lab_run("ping -c 3 -i 0.05 -W 1 192.0.2.9 >/dev/null");
 	c = read_ring(ring);
 	assert_true(c.from_host + c.from_lan <= 2);
 	s.promisc = 1;
 	links_set(links, &s, &last);
-	lab_run("ping -c 3 -i 0.05 -W 1 192.0.2.9 >/dev/null");
+	net_lab_run("ping -c 3 -i 0.05 -W 1 192.0.2.9 >/dev/null");
 	c = read_ring(ring);
-	assert_true(c.from_host >= 3);	 /* to a MAC that may be behind us */
-	assert_true(c.from_lan <= 1);	 /* to the host alone */
+	assert_true(c.from_host >= 3); /* to a MAC that may be behind us */
+	assert_true(c.from_lan <= 1);  /* to the host alone */
 	munmap(ring, RING);
 }
 

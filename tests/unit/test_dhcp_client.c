@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_dhcp_client: the DHCP client against answers that are made here, with time stepped by hand; and the messages of wire.c. */
+/* test_dhcp_client: the DHCP client against answers that are made here, with time stepped by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -634,8 +634,10 @@ static void ignores_what_is_not_for_it(void **state)
 	/* Without its end an option may be missing, but never half of one. */
 	for (size_t cut = 0; cut < end - 12; cut++) {
 		give(&w, bytes, cut);
-		if (w.c.state != DHCP_REQUESTING)
-			assert_in_range(w.c.lease.n_dns, 0, 0), w = requesting();
+		if (w.c.state == DHCP_REQUESTING)
+			continue;
+		assert_int_equal(w.c.lease.n_dns, 0);
+		w = requesting();
 	}
 	n = write_answer(&w, &good, bytes);
 	give(&w, bytes, n);
@@ -721,95 +723,6 @@ static void keeps_what_helps(void **state)
 	assert_int_equal(w.c.lease.mtu, 0);
 }
 
-/* --- wire.c --- */
-
-static struct dhcp_header header(void)
-{
-	return (struct dhcp_header){.op = DHCP_REPLY_OP,
-				    .xid = 0x01020304,
-				    .secs = 5,
-				    .flags = DHCP_BROADCAST,
-				    .hops = 2,
-				    .ciaddr = ip_of("10.0.0.1"),
-				    .yiaddr = ip_of("10.0.0.2"),
-				    .siaddr = ip_of("10.0.0.3"),
-				    .giaddr = ip_of("10.0.0.4"),
-				    .chaddr = our_mac};
-}
-
-static void reads_what_it_wrote(void **state)
-{
-	uint8_t bytes[DHCP_MAX_BYTES], big[600];
-	struct dhcp_header h = header();
-	struct dhcp_message m;
-	struct dhcp_writer w;
-	const uint8_t *p;
-	uint16_t n;
-
-	(void)state;
-	for (unsigned i = 0; i < sizeof(big); i++)
-		big[i] = (uint8_t)(i * 7);
-	dhcp_write_begin(&w, bytes, sizeof(bytes), &h, DHCP_OFFER);
-	dhcp_write(&w, 80, big, 0);
-	dhcp_write(&w, 200, big, sizeof(big));
-	assert_true(dhcp_read(&m, bytes, dhcp_write_end(&w)));
-	assert_int_equal(m.type, DHCP_OFFER);
-	assert_int_equal(m.h.xid, h.xid);
-	assert_int_equal(m.h.hops, 2);
-	assert_int_equal(m.h.secs, 5);
-	assert_int_equal(m.h.flags, DHCP_BROADCAST);
-	check_ip(&m.h.ciaddr, "10.0.0.1");
-	check_ip(&m.h.yiaddr, "10.0.0.2");
-	check_ip(&m.h.siaddr, "10.0.0.3");
-	check_ip(&m.h.giaddr, "10.0.0.4");
-	assert_non_null(dhcp_get(&m, 80, &n));
-	assert_int_equal(n, 0);
-	assert_null(dhcp_get(&m, 81, &n));
-	p = dhcp_get(&m, 200, &n);
-	assert_non_null(p);
-	assert_int_equal(n, sizeof(big));
-	assert_memory_equal(p, big, sizeof(big));
-
-	dhcp_write_begin(&w, bytes, 300, &h, DHCP_OFFER);
-	dhcp_write(&w, 200, big, 100);
-	assert_int_equal(dhcp_write_end(&w), 0);
-	dhcp_write_begin(&w, bytes, 100, &h, DHCP_OFFER);
-	assert_int_equal(dhcp_write_end(&w), 0);
-}
-
-static void reads_overloaded_fields(void **state)
-{
-	uint8_t bytes[DHCP_MAX_BYTES];
-	struct dhcp_header h = header();
-	struct dhcp_message m;
-	struct dhcp_writer w;
-	const uint8_t *p;
-	uint16_t len;
-	size_t n;
-
-	(void)state;
-	dhcp_write_begin(&w, bytes, sizeof(bytes), &h, DHCP_ACK);
-	dhcp_write(&w, DHCP_OPT_OVERLOAD, "\3", 1);
-	dhcp_write(&w, 200, "abc", 3);
-	n = dhcp_write_end(&w);
-	memcpy(bytes + 108,
-	       "\xc8\x02"
-	       "de\xff",
-	       5); /* file */
-	memcpy(bytes + 44,
-	       "\xc8\x01"
-	       "f\x0c\x01x\xff",
-	       7); /* sname */
-	assert_true(dhcp_read(&m, bytes, n));
-	p = dhcp_get(&m, 200, &len);
-	assert_int_equal(len, 6);
-	assert_memory_equal(p, "abcdef", 6);
-	p = dhcp_get(&m, DHCP_OPT_HOST_NAME, &len);
-	assert_int_equal(len, 1);
-	memset(bytes + 108, 200, 128); /* no end, and too long */
-	assert_false(dhcp_read(&m, bytes, n));
-}
-
 static void frames_are_whole(void **state)
 {
 	struct world w = fresh(NULL);
@@ -852,8 +765,6 @@ int main(void)
 		cmocka_unit_test(ignores_what_is_not_for_it),
 		cmocka_unit_test(finds_the_gateway),
 		cmocka_unit_test(keeps_what_helps),
-		cmocka_unit_test(reads_what_it_wrote),
-		cmocka_unit_test(reads_overloaded_fields),
 		cmocka_unit_test(frames_are_whole),
 	};
 

@@ -377,27 +377,35 @@ static void routed(void **state)
 static void twin(void **state)
 {
 	static bool seen[4][2048];
+	unsigned bytes[4] = {0};
 
 	(void)state;
 	srandom(7);
 	for (unsigned i = 0; i < 60000; i++) {
-		unsigned d = (unsigned)random() % 4, at = (unsigned)random() % 140 * 8;
+		unsigned d = (unsigned)random() % 4, at = (unsigned)random() % 175 * 8;
 		unsigned n = 8 + (unsigned)random() % 20 * 8;
-		bool is_last = random() % 30 == 0;
 
 		if (i % 3000 == 0) {
 			lab_wait(16);
 			memset(seen, 0, sizeof(seen));
+			memset(bytes, 0, sizeof(bytes));
 		}
 		make_udp(in1, (uint16_t)(4000 + d), out1, 53, 1400, (uint16_t)d);
-		lab_fragment(&whole, at, is_last ? 0 : n);
-		if (is_last)
+		if (n > 1400 - at)
 			n = 1400 - at;
-		if (lab_out(LAB_IN) == DROP_NONE)
+		lab_fragment(&whole, at, n);
+		if (lab_out(LAB_IN) == DROP_NONE) {
+			bytes[d] += n;
 			for (unsigned b = at; b < at + n; b++) {
 				assert_false(seen[d][b]);
 				seen[d][b] = true;
 			}
+		}
+		/* Whole: what comes now is of another one. */
+		if (bytes[d] == 1400) {
+			memset(seen[d], 0, sizeof(seen[d]));
+			bytes[d] = 0;
+		}
 		while (lab_held())
 			continue;
 	}

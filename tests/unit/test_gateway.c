@@ -64,9 +64,9 @@ enum { SRC = ETH_HEADER + 12, DST = ETH_HEADER + 16 };
 
 static void test_arp(void **state)
 {
-	static const uint8_t answer[] = {
-		2, 0, 0, 0, 10, 5, 2, 0x76, 0x66, 0, 0, 10, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2,
-		2, 0x76, 0x66, 0, 0, 10, 10, 10, 0, 1, 2, 0, 0, 0, 10, 5, 10, 10, 0, 5};
+	static const uint8_t answer[] = {2,  0,	 0, 0, 10, 5, 2, 0x76, 0x66, 0,	   0,	 10, 8, 6,
+					 0,  1,	 8, 0, 6,  4, 0, 2,    2,    0x76, 0x66, 0,  0, 10,
+					 10, 10, 0, 1, 2,  0, 0, 0,    10,   5,	   10,	 10, 0, 5};
 	struct lab *l = *state;
 
 	lab_arp(&in, VID_A, 1, lab_host(VID_A, 5), "10.10.0.5", "10.10.0.1", nobody);
@@ -96,7 +96,8 @@ static void test_arp_bad(void **state)
 	static const struct {
 		unsigned at;
 		uint8_t value;
-	} odd[] = {{15, 6}, {16, 9}, {18, 8}, {19, 16}, {21, 0}, {21, 3}, {20, 1}, {22, 1}, {28, 224}, {28, 127}};
+	} odd[] = {{15, 6}, {16, 9}, {18, 8}, {19, 16},	 {21, 0},
+		   {21, 3}, {20, 1}, {22, 1}, {28, 224}, {28, 127}};
 	struct lab *l = *state;
 
 	for (unsigned i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
@@ -200,7 +201,8 @@ static void test_question(void **state)
 	/* Nobody: the guest hears of it, about the packet that he sent. */
 	assert_int_equal(l->made.vec.f[0].tci & TCI_VID, VID_A);
 	lab_made(l, 0, &out);
-	assert_int_equal(out.b[12], 8); /* his MAC is asked for, or known: he never said who he is */
+	assert_int_equal(out.b[12],
+			 8); /* his MAC is asked for, or known: he never said who he is */
 	assert_int_equal(out.b[13], 6);
 	lab_clear(l);
 	lab_arp(&in, VID_A, 2, lab_host(VID_A, 5), "10.10.0.5", "10.10.0.1", lab_leg(VID_A));
@@ -313,7 +315,8 @@ static void test_networks(void **state)
 	lab_udp(&in, &b_a, 54, 4000, 10);
 	assert_int_equal(pass(l, VID_B, &in)->drop, DROP_NETWORKS_APART);
 	/* the other gateway: from a yes, from b no */
-	lab_echo(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.20.0.1"}, 1, 8);
+	lab_echo(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.20.0.1"}, 1,
+		 8);
 	assert_int_equal(pass(l, VID_A, &in)->out, OUT_LOCAL);
 	lab_made(l, 0, &out);
 	assert_v4(&out, SRC, "10.20.0.1");
@@ -321,7 +324,8 @@ static void test_networks(void **state)
 	lab_echo(&in, &b_gw, 1, 8);
 	assert_int_equal(pass(l, VID_B, &in)->drop, DROP_NETWORKS_APART);
 	/* back into its own network: the gateway is no way around isolation */
-	lab_udp(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.6"}, 1, 2, 3);
+	lab_udp(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.6"}, 1, 2,
+		3);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_ROUTE);
 	assert_int_equal(l->made.vec.n, 0);
 }
@@ -393,7 +397,8 @@ static void test_martians(void **state)
 		assert_int_equal(l->made.vec.n, 0);
 	}
 	/* A guest's own address, from outside: only a session's answer would pass. */
-	lab_udp(&in, &(struct lab_say){.vid = VID_U, .src = "192.0.2.7", .dst = "10.10.0.5"}, 8080, 80, 9);
+	lab_udp(&in, &(struct lab_say){.vid = VID_U, .src = "192.0.2.7", .dst = "10.10.0.5"}, 8080,
+		80, 9);
 	assert_int_not_equal(pass(l, VID_U, &in)->drop, DROP_NONE);
 	assert_int_equal(l->made.vec.n, 0);
 }

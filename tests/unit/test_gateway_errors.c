@@ -101,7 +101,8 @@ static void test_ttl(void **state)
 	assert_memory_equal(out.b + L4_6 + 8, in.b + IP, 1232);
 	/* never about an error, or a fragment that is not the first */
 	say.proto = PROTO_ICMP;
-	lab_ip(&in, &say, "\3\3\0\0\0\0\0\0\105\0\0\34\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 36);
+	lab_ip(&in, &say,
+	       "\3\3\0\0\0\0\0\0\105\0\0\34\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 36);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_TTL);
 	assert_int_equal(l->made.vec.n, 0);
 	say.flags = 100;
@@ -156,7 +157,8 @@ static void test_mtu_df(void **state)
 static uint32_t join(uint8_t *to, const struct lab_frame *f, uint32_t mtu)
 {
 	unsigned header = (f->b[IP] & 15) * 4u;
-	uint32_t at = (read_be16(f->b + IP + 6) & 0x1fffu) * 8, n = read_be16(f->b + IP + 2) - header;
+	uint32_t at = (read_be16(f->b + IP + 6) & 0x1fffu) * 8,
+		 n = read_be16(f->b + IP + 2) - header;
 
 	assert_true(header + n <= mtu);
 	memcpy(to + at, f->b + IP + header, n);
@@ -184,8 +186,9 @@ static void test_fragments(void **state)
 
 				sum = (sum & 0xffff) + (sum >> 16);
 				write_be16(f->snap + L4 + 6, (uint16_t)sum);
-				f->off = (struct offload){
-					.flags = OFFLOAD_NEEDS_CSUM, .csum_start = L4, .csum_offset = 6};
+				f->off = (struct offload){.flags = OFFLOAD_NEEDS_CSUM,
+							  .csum_start = L4,
+							  .csum_offset = 6};
 			}
 			lab_run(l);
 			assert_int_equal(f->drop, DROP_NONE);
@@ -194,7 +197,8 @@ static void test_fragments(void **state)
 			got = join(whole, &out, 1404);
 			for (unsigned i = 0; i < l->made.vec.n; i++) {
 				lab_made(l, i, &out);
-				assert_int_equal(!(read_be16(out.b + IP + 6) & MF), i + 1 == l->made.vec.n);
+				assert_int_equal(!(read_be16(out.b + IP + 6) & MF),
+						 i + 1 == l->made.vec.n);
 				assert_int_equal(l->made.vec.f[i].tci, VID_U);
 				got += join(whole, &out, 1404);
 			}
@@ -206,8 +210,12 @@ static void test_fragments(void **state)
 			memcpy(in.b + IP + 20, whole, got);
 			memcpy(in.b + IP + 12, out.b + IP + 12, 8);
 			write_be16(whole, read_be16(in.b + L4 + 6));
-			lab_ip(&out, &(struct lab_say){.vid = VID_U, .src = "192.0.2.1", .dst = "198.51.100.7",
-						       .proto = PROTO_UDP}, in.b + L4, got);
+			lab_ip(&out,
+			       &(struct lab_say){.vid = VID_U,
+						 .src = "192.0.2.1",
+						 .dst = "198.51.100.7",
+						 .proto = PROTO_UDP},
+			       in.b + L4, got);
 			assert_int_equal(read_be16(out.b + L4 + 6), read_be16(whole));
 		}
 	}
@@ -252,8 +260,11 @@ static void test_gso(void **state)
 			l->conf->leg[LAB_U].mtu = small ? 1400 : 1500;
 			lab_clear(l);
 			f = lab_give(l, VID_A, &in, 128);
-			f->off = (struct offload){.flags = OFFLOAD_NEEDS_CSUM, .gso_type = GSO_TCPV4,
-						  .hdr_len = L4 + 24, .gso_size = 1456, .csum_start = L4,
+			f->off = (struct offload){.flags = OFFLOAD_NEEDS_CSUM,
+						  .gso_type = GSO_TCPV4,
+						  .hdr_len = L4 + 24,
+						  .gso_size = 1456,
+						  .csum_start = L4,
 						  .csum_offset = 16};
 			lab_run(l);
 			assert_int_equal(f->drop, small && df ? DROP_MTU : DROP_NONE);
@@ -304,7 +315,9 @@ static void test_echo(void **state)
 		assert_int_equal(out.b[L4], 0);
 		assert_memory_equal(out.b + L4 + 4, in.b + L4 + 4, n + 4);
 		assert_v4(&out, DST, "10.10.0.5");
-		lab_echo(&in, &(struct lab_say){.vid = VID_A, .src = "fd00:a::5", .dst = "fd00:a::1"}, 9, n);
+		lab_echo(&in,
+			 &(struct lab_say){.vid = VID_A, .src = "fd00:a::5", .dst = "fd00:a::1"}, 9,
+			 n);
 		lab_clear(l);
 		lab_give(l, VID_A, &in, snaps[i % 3]);
 		lab_run(l);
@@ -317,7 +330,8 @@ static void test_echo(void **state)
 	assert_int_equal(pass(l, VID_U, &in)->out, OUT_LOCAL);
 	lab_made(l, 0, &out);
 	assert_int_equal(l->made.vec.f[0].tci, VID_U);
-	lab_echo(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "192.0.2.1"}, 9, 56);
+	lab_echo(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "192.0.2.1"}, 9,
+		 56);
 	assert_int_equal(pass(l, VID_A, &in)->out, OUT_LOCAL);
 	lab_made(l, 0, &out);
 	assert_v4(&out, DST, "10.10.0.5");
@@ -326,7 +340,10 @@ static void test_echo(void **state)
 	in.b[L4 + 2] ^= 1;
 	pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_echo(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1", .flags = MF}, 9, 56);
+	lab_echo(&in,
+		 &(struct lab_say){
+			 .vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1", .flags = MF},
+		 9, 56);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
 }
 
@@ -351,7 +368,9 @@ static void test_refused(void **state)
 	lab_tcp(&in, &a_us, 4000, 80, RST);
 	pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 0);
-	lab_ip(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1", .proto = 47}, "12345678", 8);
+	lab_ip(&in,
+	       &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1", .proto = 47},
+	       "12345678", 8);
 	pass(l, VID_A, &in);
 	assert_error(l, 3, 2, "10.10.0.1");
 	/* outside nothing is said */

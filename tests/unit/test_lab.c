@@ -25,7 +25,10 @@ static char dir[] = "/tmp/vfab-test-lab.XXXXXX";
 static void test_fragment(void **state)
 {
 	static const char text[] =
-		"networks: {office: {mode: internal, vlan: 10}}\n"
+		"networks: {office: {mode: internal, vlan: 10}, way: {mode: nat, vlan: 11, "
+		"ipv4: 10.0.0.0/24, forwards: ['80:10.0.0.5:80']}, "
+		"other: {mode: nat, vlan: 12, ipv4: 10.0.1.0/24}}\n"
+		"routes: [{from: way, to: other}]\n"
 		"ports: {up: {tap: up0, network: office}}\n"
 		"workers: {cpus: [0]}\n"
 		"containers:\n"
@@ -43,7 +46,11 @@ static void test_fragment(void **state)
 	assert_non_null(fragment);
 	assert_int_equal(confile_parse("fragment", fragment, strlen(fragment), &out), 0);
 	assert_int_equal(out->n_containers, 0);
-	assert_int_equal(out->n_networks, 1);
+	assert_int_equal(out->n_networks, 3);
+	assert_int_equal(out->networks[1].n_forwards, 1);
+	assert_int_equal(out->n_routes, 1);
+	/* Which uplink there is only vfabd knows. */
+	assert_null(strstr(fragment, "uplink"));
 	assert_int_equal(out->n_ports, 4);
 	assert_int_equal(out->workers.n_cpus, 0);
 	p = conf_find_port(out, "web");

@@ -135,11 +135,11 @@ static int udp_socket(int ns, const char *text, uint16_t port)
 	socklen_t n = address(&sa, text, port);
 	int fd;
 
-	lab_enter(&lab, ns);
+	net_lab_enter(&lab, ns);
 	fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, n), 0);
-	lab_enter(&lab, lab.host);
+	net_lab_enter(&lab, lab.host);
 	return fd;
 }
 
@@ -170,7 +170,8 @@ static bool saw_source(const char *text)
 /* --- frames by hand --------------------------------------------------------------------- */
 
 /* An IPv4 UDP datagram of one byte; its length. */
-static size_t build(uint8_t *f, const uint8_t *dmac, const char *src, const char *dst, uint16_t sport, uint16_t dport)
+static size_t build(uint8_t *f, const uint8_t *dmac, const char *src, const char *dst,
+		    uint16_t sport, uint16_t dport)
 {
 	static const uint8_t ip[20] = {0x45, 0, 0, 29, 0, 0, 0, 0, 64, 17};
 	uint16_t sum;
@@ -198,13 +199,13 @@ static void mac_of(int ns, const char *ifname, uint8_t *mac)
 	struct ifreq r = {0};
 	int fd;
 
-	lab_enter(&lab, ns);
+	net_lab_enter(&lab, ns);
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", ifname);
 	assert_int_equal(ioctl(fd, SIOCGIFHWADDR, &r), 0);
 	memcpy(mac, r.ifr_hwaddr.sa_data, 6);
 	close(fd);
-	lab_enter(&lab, lab.host);
+	net_lab_enter(&lab, lab.host);
 }
 
 /* A neighbour sends a frame to the host's MAC; true when the far end sees anything of it. */
@@ -219,11 +220,11 @@ static bool neighbour_reaches(const char *dst, uint16_t port)
 
 	mac_of(lab.host, "eth0", mac);
 	n = build(f, mac, "192.0.2.9", dst, sport++, port);
-	lab_enter(&lab, lab.lan);
+	net_lab_enter(&lab, lab.lan);
 	fd = socket(AF_PACKET, SOCK_RAW, 0);
 	ll.sll_ifindex = (int)if_nametoindex("lan0");
 	assert_int_equal(sendto(fd, f, n, 0, (struct sockaddr *)&ll, sizeof(ll)), n);
-	lab_enter(&lab, lab.host);
+	net_lab_enter(&lab, lab.host);
 	await(-1);
 	close(fd);
 	return seen.n != before;
@@ -250,16 +251,16 @@ static void make_tap(void)
 	assert_true(tap >= 0);
 	strcpy(r.ifr_name, "vu-t");
 	assert_int_equal(ioctl(tap, TUNSETIFF, &r), 0);
-	lab_run("ip addr add 169.254.118.1/30 dev vu-t; ip addr add fd76::1/64 dev vu-t nodad; "
-		"ip link set vu-t up; "
-		"ip neigh add 169.254.118.2 lladdr 02:00:00:00:00:02 dev vu-t nud permanent; "
-		"ip neigh add fd76::2 lladdr 02:00:00:00:00:02 dev vu-t nud permanent");
+	net_lab_run("ip addr add 169.254.118.1/30 dev vu-t; ip addr add fd76::1/64 dev vu-t nodad; "
+		    "ip link set vu-t up; "
+		    "ip neigh add 169.254.118.2 lladdr 02:00:00:00:00:02 dev vu-t nud permanent; "
+		    "ip neigh add fd76::2 lladdr 02:00:00:00:00:02 dev vu-t nud permanent");
 }
 
 static int open_all(void **state)
 {
 	(void)state;
-	if (access("/dev/net/tun", R_OK | W_OK) < 0 || !lab_open(&lab))
+	if (access("/dev/net/tun", R_OK | W_OK) < 0 || !net_lab_open(&lab))
 		return 0;
 	nft = nft_create();
 	if (!nft || nft_set(nft, uplink(), 1, NULL, 0, why) < 0) {
@@ -279,7 +280,7 @@ static int close_all(void **state)
 	(void)state;
 	nft_destroy(nft);
 	if (has_lab)
-		lab_close(&lab);
+		net_lab_close(&lab);
 	return 0;
 }
 
@@ -407,17 +408,17 @@ static void test_out(void **state)
 	assert_int_equal(seen.dport, 40000);
 	assert_int_equal(recv(lan, &byte, 1, 0), 1);
 	/* The host has another address: nothing has to be told to anybody. */
-	lab_run("ip addr del 192.0.2.1/24 dev eth0; ip addr add 192.0.2.20/24 dev eth0; "
-		"ip addr add 192.0.2.7/24 dev eth0 2>/dev/null; true");
-	lab_run("ip addr del 192.0.2.7/24 dev eth0 2>/dev/null; true");
+	net_lab_run("ip addr del 192.0.2.1/24 dev eth0; ip addr add 192.0.2.20/24 dev eth0; "
+		    "ip addr add 192.0.2.7/24 dev eth0 2>/dev/null; true");
+	net_lab_run("ip addr del 192.0.2.7/24 dev eth0 2>/dev/null; true");
 	far_sends("169.254.118.2", "192.0.2.9", 40001, 7000);
 	assert_true(await(lan));
 	n = sizeof(from);
 	assert_int_equal(recvfrom(lan, &byte, 1, 0, (struct sockaddr *)&from, &n), 1);
 	assert_int_equal(from.sin_addr.s_addr, inet_addr("192.0.2.20"));
 	assert_true(answers(lab.lan, "192.0.2.20", 5000));
-	lab_run("ip addr flush dev eth0 scope global; ip addr add 192.0.2.1/24 dev eth0; "
-		"ip addr add 192.0.2.7/24 dev eth0; ip addr add 2001:db8::1/64 dev eth0 nodad");
+	net_lab_run("ip addr flush dev eth0 scope global; ip addr add 192.0.2.1/24 dev eth0; "
+		    "ip addr add 192.0.2.7/24 dev eth0; ip addr add 2001:db8::1/64 dev eth0 nodad");
 	/* A forward by the host's address, seen from behind it. */
 	far_sends("169.254.118.2", "192.0.2.1", 40002, 5000);
 	await(-1);
@@ -447,28 +448,28 @@ static void test_put_back(void **state)
 	/* Owned, it is out of reach. */
 	if (!nft->cannot_own) {
 		assert_int_not_equal(system("nft delete table inet vfab 2>/dev/null"), 0);
-		lab_run("nft flush ruleset");
+		net_lab_run("nft flush ruleset");
 		assert_true(answers(lab.lan, "192.0.2.1", 5000));
 		assert_int_equal(nft_check(nft, &again), 0);
 		assert_false(again);
 	}
 	/* As with an older kernel, also where an earlier vfabd left its own. */
 	assert_int_equal(nft_set(nft, NULL, 0, NULL, 0, why), 0);
-	lab_run("nft add table inet vfab; nft add chain inet vfab old");
+	net_lab_run("nft add table inet vfab; nft add chain inet vfab old");
 	nft->cannot_own = true;
 	forward(NULL, "169.254.118.2", 5000, 5000);
-	lab_run("nft flush ruleset");
+	net_lab_run("nft flush ruleset");
 	assert_int_equal(nft_check(nft, &again), 0);
 	assert_true(again);
 	assert_true(answers(lab.lan, "192.0.2.1", 5000));
 	assert_int_equal(nft_check(nft, &again), 0);
 	assert_false(again);
-	lab_run("nft add rule inet vfab forward drop");
+	net_lab_run("nft add rule inet vfab forward drop");
 	assert_int_equal(nft_check(nft, &again), 0);
 	assert_true(again);
 	assert_int_equal(nft_set(nft, NULL, 0, NULL, 0, why), 0);
 	nft->cannot_own = false;
-	lab_run("test -z \"$(nft list ruleset)\"");
+	net_lab_run("test -z \"$(nft list ruleset)\"");
 }
 
 static void test_block(void **state)
@@ -479,22 +480,26 @@ static void test_block(void **state)
 		skip();
 	forward(NULL, "169.254.118.2", 5000, 5000);
 	assert_false(nft_find_block(nft, why));
-	lab_run("nft add table ip filter; "
-		"nft add chain ip filter FORWARD '{ type filter hook forward priority 0; policy drop; }'");
+	net_lab_run(
+		"nft add table ip filter; "
+		"nft add chain ip filter FORWARD '{ type filter hook forward priority 0; policy "
+		"drop; }'");
 	assert_true(nft_find_block(nft, why));
 	assert_non_null(strstr(why, "ip filter FORWARD"));
 	assert_non_null(strstr(why, "iptables -I FORWARD -i vu-t -j ACCEPT"));
 	assert_false(answers(lab.lan, "192.0.2.1", 5000));
-	lab_run("nft insert rule ip filter FORWARD iifname vu-t accept");
+	net_lab_run("nft insert rule ip filter FORWARD iifname vu-t accept");
 	assert_true(nft_find_block(nft, why));
-	lab_run("nft insert rule ip filter FORWARD oifname 'vu-*' counter accept");
+	net_lab_run("nft insert rule ip filter FORWARD oifname 'vu-*' counter accept");
 	assert_false(nft_find_block(nft, why));
 	assert_true(answers(lab.lan, "192.0.2.1", 5000));
-	lab_run("nft add table inet mine; "
-		"nft add chain inet mine f '{ type filter hook forward priority 5; policy drop; }'");
+	net_lab_run(
+		"nft add table inet mine; "
+		"nft add chain inet mine f '{ type filter hook forward priority 5; policy drop; "
+		"}'");
 	assert_true(nft_find_block(nft, why));
 	assert_non_null(strstr(why, "nft insert rule inet mine f iifname vu-t accept"));
-	lab_run("nft flush ruleset");
+	net_lab_run("nft flush ruleset");
 	assert_false(nft_find_block(nft, why));
 }
 
@@ -505,11 +510,14 @@ static void test_many(void **state)
 
 	(void)state;
 	need_lab();
+	why[0] = '\0';
 	for (i = 0; i < NFT_FORWARDS_MAX; i++) {
 		f[i] = (struct nft_forward){.proto = i & 1 ? 17 : 6, .to = uplink()->far4};
 		f[i].first = f[i].last = (uint16_t)(1000 + i / 2);
 	}
-	assert_int_equal(nft_set(nft, uplink(), 1, f, NFT_FORWARDS_MAX, why), 0);
+	if (nft_set(nft, uplink(), 1, f, NFT_FORWARDS_MAX, why) == -EMSGSIZE)
+		skip(); /* in a namespace for users */
+	assert_string_equal(why, "");
 	assert_true(answers(lab.lan, "192.0.2.1", 1000 + NFT_FORWARDS_MAX / 2 - 1));
 	assert_int_equal(nft_set(nft, uplink(), 1, f, 0, why), 0);
 }
@@ -517,10 +525,10 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unbound),	 cmocka_unit_test(test_unbound_v6),
-		cmocka_unit_test(test_bound),	 cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_unbound),	  cmocka_unit_test(test_unbound_v6),
+		cmocka_unit_test(test_bound),	  cmocka_unit_test(test_loopback),
 		cmocka_unit_test(test_neighbour), cmocka_unit_test(test_out),
-		cmocka_unit_test(test_put_back), cmocka_unit_test(test_block),
+		cmocka_unit_test(test_put_back),  cmocka_unit_test(test_block),
 		cmocka_unit_test(test_many),
 	};
 

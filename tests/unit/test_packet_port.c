@@ -68,6 +68,21 @@ static void must(const char *command)
 		fail_msg("%s", command);
 }
 
+/* The kernel learns that a carrier is there a little later, and drops what is sent before. */
+static void wait_running(const char *ifname)
+{
+	struct ifreq r = {.ifr_flags = 0};
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", ifname);
+	for (unsigned i = 0; i < 2000 && !(r.ifr_flags & IFF_RUNNING); i++) {
+		assert_int_equal(ioctl(sock, SIOCGIFFLAGS, &r), 0);
+		poll(NULL, 0, 1);
+	}
+	assert_true(r.ifr_flags & IFF_RUNNING);
+	close(sock);
+}
+
 static int raw_socket(const char *ifname)
 {
 	struct sockaddr_ll addr = {
@@ -121,6 +136,8 @@ static struct lab *lab_create(unsigned with, unsigned can)
 	must("ip link add nic address 02:00:00:00:00:01 type veth peer name wire address "
 	     "02:00:00:00:00:03");
 	must("ip link set nic up && ip link set wire up");
+	wait_running("nic");
+	wait_running("wire");
 	nic = (int)if_nametoindex("nic");
 	l->far = raw_socket("wire");
 	l->host = -1;
@@ -454,7 +471,8 @@ static void goes_on_with_a_used_ring(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 7; i++)
 		far_send_plain(l, 60, i);
-	far_send_tcp(l, BULK, 0);
+	for (uint32_t i = 0; i < 7; i++)
+		far_send_tcp(l, 4000 + i, 0);
 	assert_int_equal(rx(l, 3), 3); /* and these are held for ever */
 	sock = dup(atomic_load(&l->port.fd[0]));
 	assert_int_equal(packet_open(&next), 0);
@@ -660,6 +678,7 @@ static void link_goes_and_comes(void **state)
 	assert_true(l->port.ops->arm(&l->port, 0));
 	assert_int_equal(poll(&watch, 1, 0), 0);
 	must("ip link set nic up");
+	wait_running("wire");
 	assert_int_equal(send_plain(l, &far_mac, 2).drop, DROP_NONE);
 	far_send_plain(l, 60, 3);
 	assert_int_equal(poll(&watch, 1, 0), 1);

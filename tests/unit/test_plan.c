@@ -247,6 +247,34 @@ static const struct pair pairs[] = {
 	{"workers: {cpus: [1]}", "workers: {idle: poll}", "set workers  cpus, idle\n"},
 	{"containers: {n: {run: a}}", "containers: {m: {run: a}, n: {run: b}}",
 	 "add container m \nset container n run\n"},
+	{"{}", "networks: {a: {mode: nat, ipv4: 10.0.0.0/24}}",
+	 "add network a \nadd uplink host \n"},
+	{"networks: {a: {mode: nat, ipv4: 10.0.0.0/24}}",
+	 "networks: {a: {mode: nat, ipv4: 10.0.0.0/24, forwards: ['80:10.0.0.5:80'], nat: {rate: "
+	 "5}}}",
+	 "set network a forwards, nat\n"},
+	{"networks: {a: {mode: nat, ipv4: 10.0.0.0/24, forwards: ['80:10.0.0.5:80/tcp']}}",
+	 "networks: {a: {mode: nat, ipv4: 10.0.0.0/24, forwards: [{spec: "
+	 "'0.0.0.0:80:10.0.0.5:80'}]}}",
+	 ""},
+	{"networks: {a: {mode: nat, ipv4: 10.0.0.0/24, forwards: ['80:10.0.0.5:80']}}",
+	 "networks: {a: {mode: nat, ipv4: 10.0.0.0/24, forwards: [{spec: '80:10.0.0.5:80', "
+	 "allow-from: 192.0.2.1}]}}",
+	 "set network a forwards\n"},
+	{"uplinks: {u: {kind: host}}", "uplinks: {u: {kind: interface, interface: e}}",
+	 "replace uplink u kind, interface, address, address6\n"},
+	{"uplinks: {u: {kind: interface, interface: e}}",
+	 "uplinks: {u: {kind: interface, interface: e, driver: auto, dhcp: true, mac: interface}}",
+	 "set uplink u dhcp, mac\n"},
+	{"uplinks: {u: {kind: interface, interface: e, address: 192.0.2.1/24}}",
+	 "uplinks: {u: {kind: interface, interface: e, address: 192.0.2.1/24, gateway: 192.0.2.9, "
+	 "addresses: [192.0.2.2/24]}}",
+	 "set uplink u addresses, gateway\n"},
+	{"networks: {a: {mode: nat, ipv4: 10.0.0.0/24}, b: {mode: nat, ipv4: 10.0.1.0/24}}\n"
+	 "routes: [{from: a, to: b}]",
+	 "networks: {a: {mode: nat, ipv4: 10.0.0.0/24}, b: {mode: nat, ipv4: 10.0.1.0/24}}\n"
+	 "routes: [{from: b, to: a}]",
+	 "add route b to a\ndel route a to b\n"},
 	{"ports: {a: {tap: x, vlan-mode: trunk}, b: {tap: y, vlan-mode: trunk}}",
 	 "ports: {b: {tap: y, vlan-mode: trunk}, a: {tap: x, vlan-mode: trunk}}", ""},
 };
