@@ -19,7 +19,7 @@
 enum { PACKET_VNET_BYTES = 10 };
 
 /*
- * A socket on interface ifindex that passes what filter (bpf_filter(); -1: everything) passes, from its first frame on.  outgoing:
+ * A socket on interface ifindex that passes what filter (bpf_frames_filter(); -1: everything) passes, from its first frame on.  outgoing:
  * the host's own frames too.  Frames that it sent itself never come back.  Descriptor or -errno.
  */
 int packet_socket(int ifindex, bool outgoing, int filter);

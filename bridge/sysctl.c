@@ -88,6 +88,70 @@ bool sysctl_forwards(bool is_v4)
 	return get(forward_path(is_v4)) == '1';
 }
 
+/* --- the record ------------------------------------------------------------------------- */
+
+static void boot_id(char id[static 40])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, id, 36) : 0;
+
+	id[n > 0 ? n : 0] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Best effort: without it nothing is missing but the care for a process that is killed. */
+static void write_record(const struct sysctl_forwarding *f)
+{
+	char id[40];
+	FILE *file;
+	int fd;
+
+	if (!f->record)
+		return;
+	if (!f->is_on4 && !f->is_on6) {
+		unlink(f->record);
+		return;
+	}
+	fd = open(f->record, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!file) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	boot_id(id);
+	fprintf(file, "%s %d %d", id, f->is_on4, f->is_on6);
+	for (unsigned i = 0; i < f->n_ra; i++)
+		fprintf(file, " %s", f->ra[i]);
+	fclose(file);
+}
+
+void sysctl_recover(struct sysctl_forwarding *f, const char *record)
+{
+	int fd = open(record, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), on4, on6;
+	FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+	char id[40], was[40], name[16];
+
+	*f = (struct sysctl_forwarding){.record = record};
+	if (!file) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	boot_id(id);
+	if (fscanf(file, "%36s %d %d", was, &on4, &on6) == 3 && strcmp(id, was) == 0) {
+		f->is_on4 = on4 == 1 && sysctl_forwards(true);
+		f->is_on6 = on6 == 1 && sysctl_forwards(false);
+		while (f->is_on6 && f->n_ra < SYSCTL_RA_MAX && fscanf(file, "%15s", name) == 1) {
+			if (!strchr(name, '/') && name[0] != '.')
+				memcpy(f->ra[f->n_ra++], name, sizeof(name));
+		}
+	}
+	fclose(file);
+	write_record(f);
+}
+
 int sysctl_forward(struct sysctl_forwarding *f, bool is_v4, bool on)
 {
 	bool *is_on = is_v4 ? &f->is_on4 : &f->is_on6;
@@ -102,6 +166,7 @@ int sysctl_forward(struct sysctl_forwarding *f, bool is_v4, bool on)
 		*is_on = on;
 	if (!*is_on && !is_v4)
 		release_routers(f);
+	write_record(f);
 	return err;
 }
 

@@ -6,7 +6,7 @@
  * come before it wait for it, copied.  No byte of a datagram passes twice: a fragment that overlaps is refused, whatever it
  * says (RFC 5722, teardrop).
  *
- * Limits.  FRAG_DATAGRAMS at once, FRAG_PER_SOURCE of one source, for FRAG_LIFETIME_S; a datagram that is whole is forgotten at once.
+ * Limits.  FRAG_DATAGRAMS at once, FRAG_PER_SOURCE of one source, for FRAG_LIFETIME_S; one that is whole is forgotten at once.
  * When that is full the oldest one (of that source, or of all) goes: fragments in order need their datagram for microseconds, so
  * a flood that is never completed does them no harm.  Waiting frames have FRAG_SLOTS of FRAG_SLOT_BYTES, FRAG_SOURCE_SLOTS of
  * one source; then the oldest of all go, and a source that is over its share is refused.
@@ -39,7 +39,7 @@ struct frag_fate {
 };
 
 /*
- * Takes note of a fragment that came in by VLAN vid, before it is translated.  DROP_FRAGMENT when it overlaps or reaches over the end.
+ * Takes note of a fragment that came in by VLAN vid, before it is translated.  DROP_FRAGMENT: it overlaps or reaches over the end.
  * A later one: *fate is what it becomes, or NULL when the first one is still to come: then frag_hold() it.  *ticket: for the two
  * functions below, until the next call of frag_note().
  */

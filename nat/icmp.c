@@ -9,7 +9,7 @@
  *                      ^ inside address                   ^ inside address:port
  *
  * Any router on the way may be the source (RFC 5508 REQ-4), and stays it; on the way out it is hidden behind the outside
- * address of the session (REQ-5).  What follows the first bytes of the inner L4 header, also extensions of RFC 4884, is not touched.
+ * address of the session (REQ-5).  What follows the inner L4 header, also extensions of RFC 4884, is not touched.
  * Checksums: the outer one must be right, also that of the inner IP header (REQ-3); that of inner L4, which routers cut
  * off, is adjusted where it is and never verified.  The session is neither refreshed nor ended.
  *

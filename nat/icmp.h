@@ -7,7 +7,7 @@
 
 /*
  * k is an error (packet_is_error).  NAT_OUT: from inside network *vid, about a packet that came in; NAT_IN: from uplink *vid, or
- * the far network of a routed session, about one that went out.  Rewrites both headers and sets *vid to where it goes on.  DROP_NONE;
+ * the far network of a routed session, about one that went out.  Rewrites both headers, and *vid is where it goes on.  DROP_NONE;
  * DROP_NAT_ERROR: its checksum is wrong, what it holds is no packet of a session, or is not in the snapshot.
  */
 enum drop icmp_error(struct nat *n, struct packet *k, enum nat_way way, uint16_t *vid);

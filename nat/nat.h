@@ -2,7 +2,7 @@
 /*
  * nat: the translator between inside networks and outside addresses: stateful, for IPv4 and IPv6 by the same code.
  *
- * What.  A mapping ties (network, protocol, inside address:port) to one outside address:port for as long as it has sessions, whoever
+ * What.  A mapping ties (network, protocol, inside address:port) to one outside address:port as long as it has sessions, whoever
  * the remote end is (endpoint-independent mapping, RFC 4787 4.1, RFC 5382 4.1, RFC 5508 3).  A session is one remote end of a
  * mapping; by default only remote ends that the inside has spoken to get in (address and port-dependent filtering, RFC 4787 5).
  * A rule (static forward) lets the outside begin.  A session can also be routed: between two networks, or to an exempt
@@ -14,7 +14,7 @@
  *
  * Behaviour.  Ports are random (RFC 6056) in the class of the inside port (1-1023, 1024-65535), never shared, at rest for
  * NAT_QUIET_S after use while others are free (RFC 6888 REQ-8), and never one that a rule names; one guest keeps one outside
- * address (paired pooling).  Hairpin works for TCP, UDP and errors, with the outside address as source.  What leaves keeps a sending
+ * address (paired pooling).  Hairpin works for TCP, UDP and errors, with the outside address as source.  What leaves keeps a
  * session alive; what comes in does so once the inside has answered; errors and RSTs never do (RFC 4787 REQ-6, RFC 7857 2).  A
  * SYN that nobody asked for is dropped in silence (RFC 5382 REQ-4).  Identifications of packets that may be fragmented are made
  * unique (RFC 6864).  When something is full the new session is refused with its own drop reason; nothing that lives is ever
@@ -87,18 +87,18 @@ void nat_fetch(struct nat *n, struct nat_job *j);		   /* reads it; asks for the 
  * twice).  In: a packet from an uplink to an address of its pool, or of a session that is exempt.  Both rewrite the packet, and
  * set j->vid to the VLAN in which it goes on.  TTL, MAC addresses and MTU are the caller's.
  *
- * DROP_NONE; or why not, and then the packet is as it was, except after a hairpin.  DROP_NO_SERVICE: for an outside address of ours,
- * nothing translates it, and it may be for the gateway itself: an ICMP request, DHCP (UDP 67, 68, 546, 547, which no mapping takes),
- * a protocol that is not translated.  Errors (packet_is_error) are translated with the packet that they hold, whoever sends
- * them, and neither refresh nor end a session (RFC 5508 4).
+ * DROP_NONE; or why not, and then the packet is as it was, except after a hairpin.  DROP_NO_SERVICE: for an outside address of
+ * ours, nothing translates it, and it may be for the gateway itself: an ICMP request, DHCP (UDP 67, 68, 546, 547, which no
+ * mapping takes), a protocol that is not translated.  Errors (packet_is_error) are translated with the packet that they hold,
+ * whoever sends them, and neither refresh nor end a session (RFC 5508 4).  They come with NAT_ERROR_SNAP bytes in the snapshot.
  *
  * Fragments wait for their first one, within limits (frag.h); the packet is taken then: *held is true, the frame is copied,
  * and comes back by nat_held() when its time has come.
  */
 enum drop nat_out(struct nat *n, struct nat_job *j, uint64_t now_ns, bool *held);
 enum drop nat_in(struct nat *n, struct nat_job *j, uint64_t now_ns, bool *held);
-/* From network j->vid to j->to_vid without translation: begins a session or goes on with one, if the route allows that way (may_begin),
- * or is the answer of one that the other way began. */
+/* From network j->vid to j->to_vid without translation: begins a session or goes on with one, if the route allows that
+ * way (may_begin), or is the answer of one that the other way began. */
 enum drop nat_route(struct nat *n, struct nat_job *j, bool may_begin, uint64_t now_ns, bool *held);
 
 /* Fragments that waited and whose session is known now: translated.  f and k become the next one, which lives until the next
@@ -120,7 +120,7 @@ struct nat_entry {
 	uint8_t proto, kind;	   /* enum nat_kind */
 	struct ip inside_ip, outside_ip, remote_ip;
 	uint16_t inside_port, outside_port, remote_port;
-	const char *state; /* udp: new, answered; tcp: syn_sent, syn_received, established, closing, closed, reset; icmp: new, answered */
+	const char *state; /* udp, icmp: new, answered; tcp: syn_sent, syn_received, established, closing, closed, reset */
 	uint32_t idle_s, expires_s;
 	uint64_t rx_frames, tx_frames; /* rx: from the inside (into the switch); tx: to the inside */
 	uint64_t serial;

@@ -16,7 +16,7 @@
 enum {
 	NAT_OUTSIDE_MAX = 64, /* uplinks */
 	NAT_POOL_MAX = 256,   /* outside addresses in all, both families */
-	NAT_RULES_MAX = 4096,
+	NAT_RULES_MAX = 8192,
 	NAT_ALLOW_MAX = 16,  /* prefixes of one rule */
 	NAT_EXEMPT_MAX = 16, /* prefixes of one network */
 	NAT_ID_SIZE = 160,

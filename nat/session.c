@@ -9,7 +9,7 @@
  *
  *   session_add      out-index: is it there?  limits.  map-index: mapping of the inside end, or a new one: a port of the guest's
  *                    outside address.  Lowest free record, indexes, counters, wheel.
- *   session_tick     wheel: visits what is due; over: ends it, else files it anew.  Sixteen at a time in steps, so that
+ *   session_tick     wheel: visits what is due; over: ends it, else files it anew.  A batch at a time in steps, so that
  *                    their cache misses overlap.  Then, after a change of configuration, the sweep: some records in order.
  *
  * sure_s.  Until that second nothing in the indexes is over, so a hit need not ask.  It is the second before the next visit
@@ -29,7 +29,7 @@
 
 #include "nat/session_internal.h"
 
-enum { BATCH = 16, AHEAD = 8, LIFETIME_MAX = 1 << 30 };
+enum { BATCH = 32, AHEAD = 8, LIFETIME_MAX = 1 << 30 };
 
 static const uint64_t SECOND_NS = 1000000000;
 
@@ -196,6 +196,14 @@ struct session *session_find(struct session_table *t, enum nat_way way, const st
 	return session_search(t, way, k, hash, false, now_s);
 }
 
+void session_expect(const struct session_table *t, const struct session_key *k)
+{
+	uint64_t hash = hash_map(t, k);
+
+	__builtin_prefetch(index_first(&t->map, hash), 1);
+	__builtin_prefetch(index_second(&t->map, hash));
+}
+
 struct session_more *session_more(const struct session_table *t, const struct session *s)
 {
 	return &t->more[place_of(t, s)];
@@ -289,10 +297,10 @@ static void file(struct session_table *t, struct session *s)
 
 	if (lifetime > LIFETIME_MAX)
 		lifetime = LIFETIME_MAX;
-	due_s = s->seen_s + lifetime + 1;
+	due_s = lifetime > 0 ? s->seen_s + lifetime + 1 : 0;
 	wheel_file(&t->wheel, place_of(t, s), due_s);
 	if (due_s <= t->sure_s)
-		t->sure_s = due_s - 1;
+		t->sure_s = due_s > 0 ? due_s - 1 : 0;
 }
 
 void session_file(struct session_table *t, struct session *s, uint64_t now_ns)
@@ -338,6 +346,8 @@ bool session_link(struct session_table *t, struct session *s, const struct sessi
 		return false;
 	if (is_new && !index_add(&t->map, h->map, map_at))
 		goto err_out;
+	/* The line of the in-index comes last: its hash was known last. */
+	file(t, s);
 	if (!index_add(&t->in, h->in, place))
 		goto err_map;
 	if (p)
@@ -347,9 +357,9 @@ bool session_link(struct session_table *t, struct session *s, const struct sessi
 	if (g->sessions == 0)
 		count_guest(t, s->vid, 1);
 	count(t, s, g, 1);
-	file(t, s);
 	return true;
 err_map:
+	wheel_remove(&t->wheel, place);
 	if (is_new)
 		index_del(&t->map, h->map, map_at);
 err_out:
@@ -612,10 +622,6 @@ enum drop session_add(struct session_table *t, const struct session_wish *w, uin
 	uint16_t slot;
 	enum drop why;
 
-	if (w->kind == NAT_DYNAMIC) {
-		__builtin_prefetch(index_first(&t->map, h.map), 1);
-		__builtin_prefetch(index_second(&t->map, h.map));
-	}
 	if (!make_way(t, NAT_OUT, &k, h.out, seconds(now_ns)))
 		return DROP_NAT_FULL;
 	g = guest_find(&t->guests, w->vid, &w->inside);

@@ -134,6 +134,9 @@ uint32_t session_guess(const struct session_table *t, enum nat_way way, const vo
 /* The session of the key, or NULL.  guess may be SESSION_NONE: it is only a hint.  NAT_ROUTE counts as NAT_OUT. */
 struct session *session_find(struct session_table *t, enum nat_way way, const struct session_key *k, uint64_t hash,
 			     uint32_t guess, uint32_t now_s);
+/* A packet of that key from inside has no session (the guess says so) and may be the first of a new one: prefetches for
+ * session_add(). */
+void session_expect(const struct session_table *t, const struct session_key *k);
 struct session_more *session_more(const struct session_table *t, const struct session *s);
 /* The outside address of one that is not routed. */
 const struct session_pool *session_outside(const struct session_table *t, const struct session *s);

@@ -47,9 +47,11 @@ void wheel_file(struct wheel *w, uint32_t place, uint32_t due_s)
 {
 	uint32_t turn, last;
 
-	if (due_s <= w->done_s)
-		due_s = w->done_s + 1;
 	w->n++;
+	if (due_s <= w->done_s) {
+		push(w, CURRENT, place);
+		return;
+	}
 	if (due_s - w->done_s <= WHEEL_SLOTS) {
 		push(w, due_s % WHEEL_SLOTS, place);
 		return;

@@ -29,7 +29,7 @@ struct wheel {
 };
 
 void wheel_init(struct wheel *w, uint32_t now_s, struct wheel_link *first, uint32_t stride);
-/* In no list yet; to be visited in that second, or in the next one to come if that is past. */
+/* In no list yet; to be visited in that second, or at once if that is past. */
 void wheel_file(struct wheel *w, uint32_t place, uint32_t due_s);
 void wheel_remove(struct wheel *w, uint32_t place); /* it may be in no list */
 /* The next one to visit, which is in no list then; WHEEL_NONE: none by now_s, or *steps (from WHEEL_STEPS) are used up. */

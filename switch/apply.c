@@ -615,6 +615,8 @@ static void commit(struct attempt *a, struct conf *to)
 	}
 	d->conf = to;
 	walk_statics(d, old, to, drop_static);
+	if (d->n_workers)
+		uplinks_leave(d->uplinks, to);
 	if (a->n_workers)
 		replace_workers(a);
 	set_nat(d, a->plan);

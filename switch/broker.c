@@ -67,6 +67,7 @@ struct broker {
 	const struct broker_options *options;
 	struct loop *loop;
 	struct stock *stock;
+	char host_record[GUEST_PATH_SIZE + 8]; /* beside the control socket */
 	struct listen_socket control;
 	int state_dir_fd; /* holds the lock; -1: in memory only */
 	int state_fd, nat_fd;
@@ -627,6 +628,7 @@ static int fail_start(const char *what, int err)
 static int prepare(struct broker *b)
 {
 	char why[TAP_TEXT_SIZE];
+	struct stock_needs needs;
 	const char *what;
 	int err;
 
@@ -652,7 +654,9 @@ static int prepare(struct broker *b)
 	b->nat_fd = nat_region_create();
 	if (b->nat_fd < 0)
 		return fail_start("region for sessions", b->nat_fd);
-	b->stock = stock_create(b->loop, on_due, b, &what);
+	snprintf(b->host_record, sizeof(b->host_record), "%s.host", b->options->socket_path);
+	needs = (struct stock_needs){b->loop, b->host_record, on_due, b};
+	b->stock = stock_create(&needs, &what);
 	if (!b->stock)
 		return fail_start(what, -errno);
 	err = start_switch(b);

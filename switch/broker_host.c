@@ -2,8 +2,8 @@
 /*
  * broker_host: the host's side of all host uplinks.
  *
- * How it fits.  broker_stock.c gives it each BROKER_HOST_SET; bridge/nft.c, bridge/sysctl.c and
- * bridge/sockets.c do the talking.  A uplink's tap itself is an ordinary one (broker_taps.c).
+ * How it fits.  broker_stock.c gives it each BROKER_HOST_SET; bridge/nft.c, bridge/sysctl.c,
+ * bridge/sockets.c and bridge/conntrack.c do the talking.  A uplink's tap itself is an ordinary one (broker_taps.c).
  *
  * Theory of operation.  A set is the whole: it is checked, then the table is swapped in one
  * transaction, and only then are the switches of the stack set, which cannot fail halfway in a way
@@ -24,6 +24,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "bridge/conntrack.h"
 #include "bridge/sockets.h"
 #include "bridge/sysctl.h"
 #include "switch/base/log.h"
@@ -41,8 +42,7 @@ struct arrays {
 };
 
 struct host {
-	struct loop *loop;
-	const struct taps *taps;
+	struct host_needs needs;
 	struct nft *nft; /* NULL: there was no host uplink yet */
 	struct arrays now;
 	struct sysctl_forwarding forwarding;
@@ -52,8 +52,6 @@ struct host {
 	char text[TAP_TEXT_SIZE]; /* what is to be told */
 	char block
 		[TAP_TEXT_SIZE]; /* who drops what is forwarded, as it was said last; "": nobody */
-	void (*due)(void *arg);
-	void *arg;
 };
 
 static void free_arrays(struct arrays *a)
@@ -70,7 +68,7 @@ static void tell(struct host *h, const char *text)
 	if (!h->is_claimed)
 		return;
 	h->is_due = true;
-	h->due(h->arg);
+	h->needs.due(h->needs.arg);
 }
 
 /* --- who holds a port ------------------------------------------------------------------- */
@@ -237,7 +235,7 @@ static void on_ruleset(void *arg, uint32_t events)
 		tell(h,
 		     "nftables table vfab was changed by another program and is as it was again");
 	if (h->look_timer <= 0 && h->now.set.n_uplinks > 0)
-		h->look_timer = loop_after(h->loop, LOOK_MS, on_look, h);
+		h->look_timer = loop_after(h->needs.loop, LOOK_MS, on_look, h);
 }
 
 static int open_nft(struct host *h, char why[static TAP_TEXT_SIZE])
@@ -249,7 +247,7 @@ static int open_nft(struct host *h, char why[static TAP_TEXT_SIZE])
 	h->nft = nft_create();
 	if (!h->nft)
 		return broker_fail(why, -errno, "nftables: %s", strerror(errno));
-	err = loop_add(h->loop, nft_monitor_fd(h->nft), EPOLLIN, on_ruleset, h);
+	err = loop_add(h->needs.loop, nft_monitor_fd(h->nft), EPOLLIN, on_ruleset, h);
 	if (!err)
 		return 0;
 	nft_destroy(h->nft);
@@ -261,12 +259,74 @@ static void close_nft(struct host *h)
 {
 	if (!h->nft)
 		return;
-	loop_cancel(h->loop, h->look_timer);
+	loop_cancel(h->needs.loop, h->look_timer);
 	h->look_timer = 0;
-	loop_del(h->loop, nft_monitor_fd(h->nft));
+	loop_del(h->needs.loop, nft_monitor_fd(h->nft));
 	nft_destroy(h->nft);
 	h->nft = NULL;
 	h->block[0] = '\0';
+}
+
+/* --- connections that go on ------------------------------------------------------------- */
+
+/* One that is in both sets goes where it went. */
+static bool is_in(const struct arrays *a, const struct nft_forward *f)
+{
+	const struct nft_forward *o = a->forwards, *end = o + a->set.n_forwards;
+
+	for (; o < end; o++) {
+		if (o->proto == f->proto && o->first == f->first && o->last == f->last &&
+		    ip_equal(&o->bind, &f->bind) && ip_equal(&o->to, &f->to))
+			return true;
+	}
+	return false;
+}
+
+/* Ports of UDP that go elsewhere than before. */
+struct changed {
+	const struct nft_forward **list;
+	unsigned n;
+};
+
+static void note_changed(struct changed *c, const struct arrays *of, const struct arrays *other)
+{
+	const struct nft_forward *f = of->forwards, *end = f + of->set.n_forwards;
+
+	for (; f < end; f++) {
+		if (f->proto == PROTO_UDP && !is_in(other, f))
+			c->list[c->n++] = f;
+	}
+}
+
+static bool is_changed(bool is_v4, uint16_t port, void *arg)
+{
+	const struct changed *c = arg;
+	unsigned i;
+
+	for (i = 0; i < c->n; i++) {
+		if (ip_is_v4(&c->list[i]->to) == is_v4 && port >= c->list[i]->first &&
+		    port <= c->list[i]->last)
+			return true;
+	}
+	return false;
+}
+
+/* A client that keeps sending would not notice that its port goes elsewhere now. */
+static void forget_connections(const struct arrays *was, const struct arrays *is)
+{
+	struct changed c = {calloc(was->set.n_forwards + is->set.n_forwards + 1, sizeof(*c.list)),
+			    0};
+	int err = 0;
+
+	if (!c.list)
+		return;
+	note_changed(&c, was, is);
+	note_changed(&c, is, was);
+	if (c.n > 0)
+		err = conntrack_forget_udp(is_changed, &c);
+	if (err)
+		log_debug("host uplinks: connections of UDP: %s", strerror(-err));
+	free(c.list);
 }
 
 /* --- a set ------------------------------------------------------------------------------ */
@@ -293,7 +353,7 @@ static int check_taps(const struct host *h, const struct arrays *a, char why[sta
 	unsigned i;
 
 	for (i = 0; i < a->set.n_uplinks; i++) {
-		if (!taps_has(h->taps, a->uplinks[i].ifname))
+		if (!taps_has(h->needs.taps, a->uplinks[i].ifname))
 			return broker_fail(why, -ENODEV, "interface %s is no tap of the fabric",
 					   a->uplinks[i].ifname);
 	}
@@ -313,6 +373,7 @@ static int commit(struct host *h, struct arrays *next, char text[static TAP_TEXT
 			close_nft(h);
 		return err;
 	}
+	forget_connections(&h->now, next);
 	free_arrays(&h->now);
 	h->now = *next;
 	*next = (struct arrays){0};
@@ -359,13 +420,14 @@ static void take_back(struct host *h)
 	h->is_due = false;
 }
 
-struct host *host_create(struct loop *loop, const struct taps *taps, void (*due)(void *arg),
-			 void *arg)
+struct host *host_create(const struct host_needs *needs)
 {
 	struct host *h = calloc(1, sizeof(*h));
 
-	if (h)
-		*h = (struct host){.loop = loop, .taps = taps, .due = due, .arg = arg};
+	if (!h)
+		return NULL;
+	h->needs = *needs;
+	sysctl_recover(&h->forwarding, needs->record);
 	return h;
 }
 
@@ -377,6 +439,17 @@ void host_destroy(struct host *h)
 	close_nft(h);
 	free_arrays(&h->now);
 	free(h);
+}
+
+void host_tap_came(struct host *h, const char *ifname)
+{
+	char ignored[TAP_TEXT_SIZE];
+	unsigned i;
+
+	for (i = 0; i < h->now.set.n_uplinks; i++) {
+		if (strcmp(h->now.uplinks[i].ifname, ifname) == 0)
+			set_stack(h, ignored);
+	}
 }
 
 void host_unclaim(struct host *h)

@@ -12,13 +12,23 @@
 struct host;
 struct taps;
 
-/* taps: what an uplink's interface must be one of.  due is called when host_tell() has something to tell.  NULL with errno. */
-struct host *host_create(struct loop *loop, const struct taps *taps, void (*due)(void *arg), void *arg);
+/* What a host needs of others. */
+struct host_needs {
+	struct loop *loop;
+	const struct taps *taps; /* what an uplink's interface must be one of */
+	const char *record;	 /* path of a file for what a killed process leaves (sysctl.h); not copied */
+	void (*due)(void *arg);	 /* called when host_tell() has something to tell */
+	void *arg;
+};
+struct host *host_create(const struct host_needs *needs); /* NULL without memory */
 void host_destroy(struct host *h); /* takes everything back; NULL is fine */
 
 /* A BROKER_HOST_SET with its memfd, which stays the caller's.  0, and text says what stands in the way; or -errno, text says why, and
  * all is as it was. */
 int host_take(struct host *h, const struct host_set *set, int fd, char text[static TAP_TEXT_SIZE]);
+
+/* The tap of that name was made again: it has lost what was set on it. */
+void host_tap_came(struct host *h, const char *ifname);
 
 /* A new switch starts and has asked for nothing yet; later, what it did not ask for is taken back. */
 void host_unclaim(struct host *h);

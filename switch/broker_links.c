@@ -44,6 +44,7 @@ struct kept {
 	struct kept *next;
 	struct link_spec spec;
 	struct link_device dev; /* sock -1: it waits */
+	int trouble;		/* why, as -errno; 0: it does not */
 	bool is_claimed;	/* the running switch asked for it */
 	bool is_marked;		/* something may have changed: look */
 	bool has_lost_helper;	/* the helper's link was deleted */
@@ -171,6 +172,7 @@ static int try_open(struct links *t, struct kept *k)
 		err = link_device_open(t->rtnl, &k->spec, &k->dev, k->text);
 	if (!err)
 		k->has_lost_helper = k->has_conflict = false;
+	k->trouble = err;
 	return err;
 }
 
@@ -204,13 +206,16 @@ static void plan_retry(struct links *t, int err)
 static void try_one(struct links *t, struct kept *k)
 {
 	char was[TAP_TEXT_SIZE];
-	int err;
+	int trouble = k->trouble, err;
 
 	memcpy(was, k->text, sizeof(was));
 	err = try_open(t, k);
 	if (err) {
 		plan_retry(t, err);
-		if (strcmp(was, k->text) != 0)
+		/* That it is gone was said, by the name it had. */
+		if (err == -ENODEV && trouble == -ENODEV)
+			memcpy(k->text, was, sizeof(was));
+		else if (strcmp(was, k->text) != 0)
 			tell(t, k);
 		return;
 	}

@@ -30,8 +30,12 @@ struct stock {
 	struct host *host;
 };
 
-struct stock *stock_create(struct loop *loop, void (*due)(void *arg), void *arg, const char **what)
+struct stock *stock_create(const struct stock_needs *needs, const char **what)
 {
+	struct host_needs host = {.loop = needs->loop,
+				  .record = needs->host_record,
+				  .due = needs->due,
+				  .arg = needs->arg};
 	struct stock *s = calloc(1, sizeof(*s));
 	int err;
 
@@ -39,19 +43,17 @@ struct stock *stock_create(struct loop *loop, void (*due)(void *arg), void *arg,
 	if (!s)
 		return NULL;
 	*what = "watching interfaces (vfabd needs to be root)";
-	s->taps = taps_create(loop, due, arg);
+	s->taps = taps_create(needs->loop, needs->due, needs->arg);
 	if (s->taps)
-		s->links = links_create(loop, s->taps, due, arg);
+		s->links = links_create(needs->loop, s->taps, needs->due, needs->arg);
 	if (!s->links)
 		goto err_destroy;
 	errno = ENOMEM;
-	*what = "guests";
-	s->guests = guests_create(loop, due, arg);
-	if (!s->guests)
-		goto err_destroy;
-	*what = "the host's side of uplinks";
-	s->host = host_create(loop, s->taps, due, arg);
-	if (s->host)
+	*what = "memory";
+	host.taps = s->taps;
+	s->guests = guests_create(needs->loop, needs->due, needs->arg);
+	s->host = host_create(&host);
+	if (s->guests && s->host)
 		return s;
 
 err_destroy:
@@ -175,6 +177,7 @@ void stock_sweep(struct stock *s)
 /* --- notices ---------------------------------------------------------------------------- */
 
 struct teller {
+	struct stock *stock;
 	stock_send send;
 	void *arg;
 };
@@ -184,6 +187,8 @@ static int tell_tap(const struct tap_answer *a, const int *fds, void *arg)
 	const struct broker_notice n = {.kind = NOTICE_TAP, .tap = *a};
 	const struct teller *t = arg;
 
+	if (a->n_fds > 0)
+		host_tap_came(t->stock->host, a->ifname);
 	return t->send(&n, fds, a->n_fds, t->arg);
 }
 
@@ -214,7 +219,7 @@ static int tell_host(const char *text, void *arg)
 
 int stock_tell(struct stock *s, stock_send send, void *arg)
 {
-	struct teller t = {send, arg};
+	struct teller t = {s, send, arg};
 	int err = taps_tell(s->taps, tell_tap, &t);
 
 	if (!err)

@@ -11,8 +11,14 @@
 
 struct stock;
 
-/* due is called when stock_tell() has something to tell.  NULL: errno, and what could not be had. */
-struct stock *stock_create(struct loop *loop, void (*due)(void *arg), void *arg, const char **what);
+struct stock_needs {
+	struct loop *loop;
+	const char *host_record; /* path of struct host_needs */
+	void (*due)(void *arg);	 /* called when stock_tell() has something to tell */
+	void *arg;
+};
+/* NULL: errno, and what could not be had. */
+struct stock *stock_create(const struct stock_needs *needs, const char **what);
 void stock_destroy(struct stock *s); /* closes and takes back everything; NULL is fine */
 
 /* What goes with an answer; the descriptors stay the stock's. */

@@ -10,8 +10,8 @@
  *   3 carry    each packet: translated, hop, MTU, neighbour -> goes on, waits, is answered or dropped
  *   4 free     what waited and need not wait any more: made frames
  *
- * The cache misses of one pass overlap.  All of it is under one lock, which workers alone take and hold for a vector at most: what they
- * share is the NAT, the neighbours and the limits.  Frames leave after the lock was given back, from memory that is
+ * The cache misses of one pass overlap.  All of it is under one lock, which workers alone take and hold for a vector at most:
+ * what they share is the NAT, the neighbours and the limits.  Frames leave after the lock was given back, from memory that is
  * the worker's (gateway_made.c).
  *
  * Time.  next_ns is when something is due; each turn of each worker reads it, and whoever finds it past does the work.
@@ -156,7 +156,7 @@ static enum drop sort(struct gateway *g, struct work *w, struct frame *f, unsign
 		note(g->call->rec, f, STAGE_GATEWAY, "%s", drop_text(drop));
 		return drop;
 	}
-	if (__builtin_expect(gateway_is_nd(&w->k), 0))
+	if (__builtin_expect(w->k.proto == PROTO_ICMPV6, 0) && gateway_is_nd(&w->k))
 		return gateway_nd(g, leg, &w->k);
 	w->from = leg;
 	return gateway_sort(g, w, goes);

@@ -20,9 +20,9 @@
  * Limits.  ICMP errors: 1000 a second, 100 by one leg.  Answers to ARP, ND, RS and echo: 20000 a second by an inside leg, 1000 by
  * an outside one; a resets as an error.  Claims to an address of ours: one warning a minute, one defence in 10 s for each leg.
  *
- * Threads.  gateway_conf is immutable and part of the fabric.  gateway_take() and gateway_tick() take the gateway's lock, once for each
- * vector; it is the workers' own, and the control thread never holds it: what it wants to know or change it has a worker do,
- * between two vectors (worker_call()).
+ * Threads.  gateway_conf is immutable and part of the fabric.  gateway_take() and gateway_tick() take the gateway's lock, once
+ * for each vector; it is the workers' own, and the control thread never holds it: what it wants to know or change it has a
+ * worker do, between two vectors (worker_call()).
  *
  * RFC 791, 792, 826, 1122, 1812, 4443, 4861, 4862, 5227, 8200; errors about translated packets: RFC 5508.
  */
@@ -52,7 +52,10 @@ struct gateway_leg {
 	bool advertises;	       /* inside: router advertisements for v6 */
 	uint16_t outside;	       /* inside: place in legs of the way out; LEG_NONE: none */
 	uint64_t *reaches;	       /* inside: bit for each leg that it may begin to speak to (routes); NULL: none */
-	const struct gateway_conf *conf; /* that it is of; by gateway_conf_seal() */
+	/* By gateway_conf_seal(): */
+	const struct gateway_conf *conf; /* that it is of */
+	uint64_t own_filter;		 /* bit for the last 6 bits of each address of ours: mostly says "none of them" at once */
+	uint16_t more_links;		 /* which of more are on a network of their own */
 };
 
 /* What a configuration says of legs: made by legs.c out of a struct conf and the state of uplinks. */
@@ -68,8 +71,9 @@ struct gateway_conf {
 void gateway_conf_seal(struct gateway_conf *c);
 void gateway_conf_destroy(struct gateway_conf *c); /* NULL is fine */
 
-/* Frames that the gateway makes, in memory of the worker: answers, errors, questions, and what waited.  tci and the MACs are set; the body
- * of one may lie in the source of the vector in hand, or in a place of the gateway's that is the worker's until it calls again. */
+/* Frames that the gateway makes, in memory of the worker: answers, errors, questions, and what waited.  tci and the MACs are
+ * set; the body of one may lie in the source of the vector in hand, or in a place of the gateway's that is the worker's until it
+ * calls again. */
 struct gateway_made {
 	struct vec vec;
 	uint8_t *mem; /* GATEWAY_MADE snapshots of HEAD_LONG_STRIDE bytes */
@@ -111,7 +115,8 @@ void gateway_hear(struct gateway *g, const struct gateway_conf *c, const struct 
 
 /*
  * The frames of v with these indices, all for the leg of their VLAN (tci).  Afterwards each is dropped (f->drop), was taken in
- * (f->out == OUT_LOCAL), or goes on (OUT_NONE): tci and both MACs are those of the next hop.  call->made holds what else is to be sent.
+ * (f->out == OUT_LOCAL), or goes on (OUT_NONE): tci and both MACs are those of the next hop.  call->made holds what else is to
+ * be sent.
  */
 void gateway_take(struct gateway *g, const struct gateway_call *call, struct vec *v, const uint8_t *index, unsigned n);
 

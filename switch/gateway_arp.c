@@ -112,7 +112,7 @@ static bool is_sound(const struct frame *f)
 		return false;
 	if (read_be32(p + ARP_SPA) == 0) /* a probe */
 		return p[ARP_OP + 1] == ARP_REQUEST;
-	return !gateway_is_bad(&spa);
+	return !gateway_is_bad(&spa, false);
 }
 
 static enum drop answer(struct gateway *g, const struct gateway_leg *leg, const struct frame *f,

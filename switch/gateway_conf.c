@@ -12,27 +12,6 @@
 
 #include "switch/gateway_internal.h"
 
-static uint32_t v4_of(const struct ip *ip)
-{
-	uint32_t v;
-
-	memcpy(&v, ip->b + 12, sizeof(v));
-	return be32toh(v);
-}
-
-/* Both are of the family of the prefix: as prefix_holds(), for the path. */
-static bool holds4(const struct prefix *p, const struct ip *ip)
-{
-	return p->len == 0 || (v4_of(&p->ip) ^ v4_of(ip)) >> (32 - p->len) == 0;
-}
-
-static bool holds(const struct prefix *p, const struct ip *ip, bool is_v6)
-{
-	if (!p->is_set)
-		return false;
-	return is_v6 ? prefix_holds(p, ip) : holds4(p, ip);
-}
-
 static const struct prefix *prefix_of(const struct gateway_leg *leg, bool is_v6)
 {
 	return is_v6 ? &leg->v6 : &leg->v4;
@@ -45,29 +24,14 @@ struct ip gateway_link_local(const struct mac *mac)
 	return (struct ip){{0xfe, 0x80, [8] = b[0] ^ 2, b[1], b[2], 0xff, 0xfe, b[3], b[4], b[5]}};
 }
 
-bool gateway_is_link_local(const struct ip *ip)
-{
-	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
-}
-
 bool gateway_is_group(const struct ip *ip)
 {
 	if (ip_is_v4(ip))
-		return (ip->b[12] & 0xf0) == 0xe0 || v4_of(ip) == 0xffffffff;
+		return (ip->b[12] & 0xf0) == 0xe0 || gateway_v4(ip) == 0xffffffff;
 	return ip->b[0] == 0xff;
 }
 
-bool gateway_is_bad(const struct ip *ip)
-{
-	static const uint8_t zero[12];
-
-	if (ip_is_v4(ip))
-		return ip->b[12] == 0 || ip->b[12] == 127 || ip->b[12] >= 0xe0;
-	/* ::/96 holds ::, ::1 and what was once IPv4-compatible. */
-	return ip->b[0] == 0xff || memcmp(ip->b, zero, sizeof(zero)) == 0;
-}
-
-bool gateway_is_own(const struct gateway_leg *leg, const struct ip *ip)
+bool gateway_search_own(const struct gateway_leg *leg, const struct ip *ip)
 {
 	struct ip local;
 
@@ -83,46 +47,23 @@ bool gateway_is_own(const struct gateway_leg *leg, const struct ip *ip)
 	return gateway_same(&local, ip);
 }
 
-/* The first or the last address of an IPv4 network; of one with two addresses or one both are hosts (RFC 3021). */
-static bool is_edge(const struct prefix *p, const struct ip *ip)
+/* Not on the network of its first addresses. */
+bool gateway_search_link(const struct gateway_leg *leg, const struct ip *ip, bool is_v6)
 {
-	uint32_t host = p->len ? 0xffffffffu >> p->len : 0xffffffffu, at = v4_of(ip) & host;
+	for (unsigned links = leg->more_links; links; links &= links - 1) {
+		const struct prefix *more = &leg->more[__builtin_ctz(links)];
 
-	return p->len < 31 && (at == 0 || at == host);
-}
-
-bool gateway_is_on_link(const struct gateway_leg *leg, const struct ip *ip, bool is_v6)
-{
-	const struct prefix *p = prefix_of(leg, is_v6);
-
-	if (holds(p, ip, is_v6))
-		return is_v6 || !is_edge(p, ip);
-	for (unsigned i = 0; i < leg->n_more; i++)
-		if (prefix_holds(&leg->more[i], ip))
-			return is_v6 || !is_edge(&leg->more[i], ip);
+		if (prefix_holds(more, ip))
+			return is_v6 || !gateway_is_edge(more, ip);
+	}
 	return is_v6 && leg->v6.is_set && gateway_is_link_local(ip);
 }
 
 /* --- near -------------------------------------------------------------------------------- */
 
-static unsigned bit6(const struct ip *ip)
-{
-	uint32_t high;
-
-	memcpy(&high, ip->b, sizeof(high));
-	return be32toh(high) * 2654435769u >> 16;
-}
-
-bool gateway_is_near(const struct gateway_conf *c, const struct ip *ip, bool is_v6)
-{
-	unsigned bit = is_v6 ? bit6(ip) : v4_of(ip) >> 16;
-
-	return (is_v6 ? c->near6 : c->near4)[bit / 64] >> (bit & 63) & 1;
-}
-
 static void set_near4(struct gateway_conf *c, const struct prefix *p)
 {
-	uint32_t mask = p->len ? 0xffffffffu << (32 - p->len) : 0, first = v4_of(&p->ip) & mask;
+	uint32_t mask = ~gateway_host_bits(p), first = gateway_v4(&p->ip) & mask;
 
 	for (uint32_t bit = first >> 16; bit <= (first | ~mask) >> 16; bit++)
 		c->near4[bit / 64] |= 1ULL << (bit & 63);
@@ -130,12 +71,47 @@ static void set_near4(struct gateway_conf *c, const struct prefix *p)
 
 static void set_near6(struct gateway_conf *c, const struct prefix *p)
 {
-	unsigned bit = bit6(&p->ip);
+	unsigned bit = gateway_near_bit(&p->ip, true);
 
 	if (p->len < 32) /* many hashes: all may be near */
 		memset(c->near6, 0xff, sizeof(c->near6));
 	else
 		c->near6[bit / 64] |= 1ULL << (bit & 63);
+}
+
+static bool prefix_covers(const struct prefix *wide, const struct prefix *p)
+{
+	return wide->len <= p->len && prefix_holds(wide, &p->ip);
+}
+
+/* Networks of further addresses that are not those of the first ones. */
+static uint16_t more_links(const struct gateway_leg *leg)
+{
+	uint16_t links = 0;
+
+	for (unsigned i = 0; i < leg->n_more; i++) {
+		const struct prefix *p = &leg->more[i];
+		bool is_known = prefix_covers(&leg->v4, p) || prefix_covers(&leg->v6, p);
+
+		for (unsigned k = 0; k < i; k++)
+			is_known |= (links >> k & 1) && prefix_covers(&leg->more[k], p);
+		if (!is_known)
+			links |= (uint16_t)(1u << i);
+	}
+	return links;
+}
+
+static uint64_t own_filter(const struct gateway_leg *leg)
+{
+	uint64_t filter = 0;
+
+	if (leg->v4.is_set)
+		filter |= 1ULL << (leg->v4.ip.b[15] & 63);
+	if (leg->v6.is_set)
+		filter |= 1ULL << (leg->v6.ip.b[15] & 63) | 1ULL << (leg->mac.b[5] & 63);
+	for (unsigned i = 0; i < leg->n_more; i++)
+		filter |= 1ULL << (leg->more[i].ip.b[15] & 63);
+	return filter;
 }
 
 void gateway_conf_seal(struct gateway_conf *c)
@@ -144,6 +120,8 @@ void gateway_conf_seal(struct gateway_conf *c)
 		struct gateway_leg *leg = &c->leg[i];
 
 		leg->conf = c;
+		leg->own_filter = own_filter(leg);
+		leg->more_links = more_links(leg);
 		if (leg->is_outside)
 			continue;
 		if (leg->v4.is_set)
@@ -177,7 +155,7 @@ const struct gateway_leg *gateway_behind(const struct gateway_leg *outside, cons
 		const struct gateway_leg *leg = &c->leg[i];
 
 		if (!leg->is_outside && &c->leg[leg->outside] == outside &&
-		    holds(prefix_of(leg, is_v6), ip, is_v6))
+		    gateway_holds(prefix_of(leg, is_v6), ip, is_v6))
 			return leg;
 	}
 	return NULL;
@@ -213,7 +191,8 @@ const struct gateway_leg *gateway_other(const struct gateway_leg *from, const st
 	for (unsigned i = 1; i < c->n_legs; i++) {
 		const struct gateway_leg *leg = &c->leg[i];
 
-		if (leg->is_outside || leg == from || !holds(prefix_of(leg, is_v6), ip, is_v6))
+		if (leg->is_outside || leg == from ||
+		    !gateway_holds(prefix_of(leg, is_v6), ip, is_v6))
 			continue;
 		*is_ours = true;
 		if (gateway_reaches(from, leg))

@@ -7,8 +7,8 @@
  *      made                   | eth | IP'', copied options | ...... | each: headers of its own, payload from where it lies
  *
  * The first fragment stays in the frame, the others are made frames whose payload is not copied but for what fills up
- * their snapshot.  A fragment can be fragmented again.  A checksum that the sender left to hardware is completed first, because only the
- * whole packet has it.  The identification is the packet's: the NAT made it one that no other guest uses (RFC 6864 5.2).
+ * their snapshot.  A fragment can be fragmented again.  A checksum that the sender left to hardware is completed first, because
+ * only the whole packet has it.  The identification is the packet's: the NAT made it one that no other guest uses (RFC 6864 5.2).
  *
  * Trust.  packet_parse() checked header length and total length against the frame; options are walked within the header.
  */

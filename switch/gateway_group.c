@@ -2,9 +2,9 @@
 /*
  * gateway_group: frames to groups, which L2 would send everywhere: which of them are a leg's alone, and which it only hears.
  *
- * forward.c asks for each group frame on a VLAN with a leg, without the lock.  A leg takes what asks for its addresses, and what claims
- * one of them: nobody else should believe that.  All other ARP and neighbour discovery goes on, and is heard: a neighbour that moves to
- * another MAC says so to everybody.
+ * forward.c asks for each group frame on a VLAN with a leg, without the lock.  A leg takes what asks for its addresses, and what
+ * claims one of them: nobody else should believe that.  All other ARP and neighbour discovery goes on, and is heard: a neighbour
+ * that moves to another MAC says so to everybody.
  *
  * Trust.  The bytes are the sender's.  They are copied by frame_copy(), which ends where the frame ends; what is taken is checked
  * in full later.

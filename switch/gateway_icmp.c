@@ -2,9 +2,9 @@
 /*
  * gateway_icmp: errors about packets that do not go on, and resets.
  *
- * The reason why a packet was dropped says which error its sender gets.  About a packet that was not translated it goes back to where
- * the frame came from.  About one that was, it is made on the far side of the NAT, as if the next router had sent it, and goes
- * through the NAT as any error would (RFC 5508 4):
+ * The reason why a packet was dropped says which error its sender gets.  About a packet that was not translated it goes back to
+ * where the frame came from.  About one that was, it is made on the far side of the NAT, as if the next router had sent it, and
+ * goes through the NAT as any error would (RFC 5508 4):
  *
  *      guest --- [leg] NAT [leg] ---X        packet, translated, too large for the network outside
  *      guest <-- [leg] NAT [leg] <--'        error about it, to its outside address
@@ -77,7 +77,7 @@ static bool message_of(const struct work *w, enum drop why, struct message *m)
 static bool is_unspeakable(const struct packet *k)
 {
 	if (k->fragment == FRAGMENT_LATER || frame_is_group(k->f) || gateway_is_group(&k->dst) ||
-	    gateway_is_bad(&k->src))
+	    gateway_is_bad(&k->src, k->is_v6))
 		return true;
 	if (k->proto == PROTO_ICMPV6)
 		return k->icmp_type < ICMPV6_ECHO || k->icmp_type == ND_REDIRECT;

@@ -15,13 +15,12 @@
 #ifndef VFAB_SWITCH_GATEWAY_INTERNAL_H
 #define VFAB_SWITCH_GATEWAY_INTERNAL_H
 
-#include <endian.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "switch/base/rate.h"
 #include "switch/base/ring.h"
-#include "switch/gateway.h"
+#include "switch/gateway_addr.h"
 
 enum {
 	VLANS = 4096,
@@ -107,28 +106,12 @@ static inline uint64_t gateway_random(struct gateway *g)
 
 /* --- gateway_conf.c --- */
 
-static inline bool gateway_same(const struct ip *a, const struct ip *b)
-{
-	uint64_t x[2], y[2];
-
-	memcpy(x, a, sizeof(x));
-	memcpy(y, b, sizeof(y));
-	return x[0] == y[0] && x[1] == y[1];
-}
 static inline const struct gateway_leg *gateway_leg_of(const struct gateway_conf *c, uint16_t vid)
 {
 	return &c->leg[c->leg_of[vid & TCI_VID]]; /* place 0 is nobody */
 }
-/* An address of that leg; v6: also its link-local one. */
-bool gateway_is_own(const struct gateway_leg *leg, const struct ip *ip);
 struct ip gateway_link_local(const struct mac *mac);
-bool gateway_is_link_local(const struct ip *ip); /* of IPv6 */
 bool gateway_is_group(const struct ip *ip);	 /* multicast, and 255.255.255.255 */
-/* Of no host at all: 0/8, 127/8, 240/4, groups; ::/96, groups. */
-bool gateway_is_bad(const struct ip *ip);
-/* The leg is where ip is a neighbour; not its network or broadcast address. */
-bool gateway_is_on_link(const struct gateway_leg *leg, const struct ip *ip, bool is_v6);
-bool gateway_is_near(const struct gateway_conf *c, const struct ip *ip, bool is_v6); /* perhaps in a network of ours */
 /* Inside leg that leaves by `outside` and whose network holds ip; NULL: none. */
 const struct gateway_leg *gateway_behind(const struct gateway_leg *outside, const struct ip *ip, bool is_v6);
 /* Inside leg whose IPv6 is routed out by `outside` and whose network holds ip; NULL: none. */
@@ -147,8 +130,8 @@ unsigned gateway_made_room(const struct gateway *g);
 /* Bytes off to off + n of from follow what is in the snapshot of f; false: no room for the pieces. */
 bool gateway_made_body(struct gateway *g, struct frame *f, const struct frame *from, uint32_t off, uint32_t n);
 void gateway_write_eth(uint8_t *snap, const struct mac *dst, const struct mac *src, uint16_t etype);
-/* A frame with Ethernet and IP header, `l4` bytes of payload to be filled in at the returned place; then seal() for the checksums of what
- * lies in the snapshot (field: offset of L4's, 0: leave it). */
+/* A frame with Ethernet and IP header, `l4` bytes of payload to be filled in at the returned place; then seal() for the
+ * checksums of what lies in the snapshot (field: offset of L4's, 0: leave it). */
 struct gateway_ip {
 	const struct gateway_leg *leg;
 	struct ip src, dst;

@@ -2,8 +2,8 @@
 /*
  * gateway_local: packets for the gateway itself: echo is answered, services get their datagrams, the rest is refused.
  *
- * Inside, who knocks where nobody is hears of it: ICMP port or protocol unreachable, a TCP reset.  Outside there is silence, but for echo:
- * there is nothing of ours to be found.  Fragments to us are dropped: nothing that we serve needs them.
+ * Inside, who knocks where nobody is hears of it: ICMP port or protocol unreachable, a TCP reset.  Outside there is silence, but
+ * for echo: there is nothing of ours to be found.  Fragments to us are dropped: nothing that we serve needs them.
  *
  * RFC 792, RFC 1122 3.2.2.6, RFC 4443 4.2 (echo), RFC 1122 4.1.3.1.
  *

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gateway_nd: neighbour discovery of the legs (RFC 4861): solicitations and advertisements, for the legs' addresses and, on an uplink,
- * for networks behind us whose IPv6 is routed (a proxy as in RFC 4389, without its loops: we never ask for others there).
+ * gateway_nd: neighbour discovery of the legs (RFC 4861): solicitations and advertisements, for the legs' addresses and, on an
+ * uplink, for networks behind us whose IPv6 is routed (a proxy as in RFC 4389, without its loops: we never ask for others there).
  *
  *      who asks          for                  is told
  *      a neighbour       our address          R S O, to him                 he is learned by the option with his MAC
  *      :: (DAD)          our address          R   O, to all nodes           a claim
  *      a neighbour       a network behind us  R S, to him                   without O: the host itself would win
  *
- * Trust.  Everything is the sender's, and RFC 4861 6.1 and 7.1 say what is checked first: hop limit 255, so that it was sent on this
- * link; checksum; code; length; options that are not empty; who may speak to whom.  Neighbours are learned within the
+ * Trust.  Everything is the sender's, and RFC 4861 6.1 and 7.1 say what is checked first: hop limit 255, so that it was sent on
+ * this link; checksum; code; length; options that are not empty; who may speak to whom.  Neighbours are learned within the
  * leg's network alone.
  */
 #include "switch/base/csum.h"
@@ -180,7 +180,7 @@ static bool is_sound(const struct packet *k, struct message *m)
 	if (fixed != ND_BYTES)
 		return true;
 	memcpy(&target, m->l4 + ND_TARGET, sizeof(target));
-	if (gateway_is_bad(&target))
+	if (gateway_is_bad(&target, true))
 		return false;
 	if (k->icmp_type == ND_SOLICIT)
 		return !is_unspecified(&k->src) || memcmp(k->dst.b, solicited, 13) == 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gateway_ra: what legs say unasked: router advertisements (RFC 4861 6.2, RFC 4862), and, when they come or change, whose the addresses
- * are (RFC 5227 2.3, RFC 4861 7.2.6).
+ * gateway_ra: what legs say unasked: router advertisements (RFC 4861 6.2, RFC 4862), and, when they come or change, whose the
+ * addresses are (RFC 5227 2.3, RFC 4861 7.2.6).
  *
  * Advertisements come every 200 to 600 s, the first three 16 s apart (RFC 4861 10), and when somebody asks: to him, or to
  * all but at most every 3 s.  They carry the network with the flags on-link and, of a /64, autonomous; the MTU; our

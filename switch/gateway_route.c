@@ -104,7 +104,7 @@ static enum drop sort_inside(struct gateway *g, struct work *w, bool *goes)
 		return refuse(g, w, DROP_MARTIAN, "its source address is not of this network");
 	if (gateway_is_own(from, &k->dst))
 		return from->is_host_only ? DROP_HOST_ONLY : gateway_local(g, w);
-	if (gateway_is_bad(&k->dst))
+	if (gateway_is_bad(&k->dst, k->is_v6))
 		return refuse(g, w, DROP_MARTIAN,
 			      "its destination is a group, or nobody's address");
 	if (k->is_v6 && (gateway_is_link_local(&k->src) || gateway_is_link_local(&k->dst)))
@@ -122,7 +122,7 @@ static enum drop sort_outside(struct gateway *g, struct work *w, bool *goes)
 	const struct gateway_leg *from = w->from;
 	struct packet *k = &w->k;
 
-	if (gateway_is_bad(&k->src) || gateway_is_own(from, &k->src))
+	if (gateway_is_bad(&k->src, k->is_v6) || gateway_is_own(from, &k->src))
 		return refuse(g, w, DROP_MARTIAN, "its source is nobody's address, or ours");
 	if (gateway_is_near(from->conf, &k->src, k->is_v6) &&
 	    !gateway_is_on_link(from, &k->src, k->is_v6) && gateway_behind(from, &k->src, k->is_v6))

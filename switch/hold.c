@@ -3,8 +3,8 @@
  * hold: places for frames that outlive their vector.
  *
  * neigh.c keeps frames here that wait for an answer, gateway_made.c those that a worker is to send after it gave the lock
- * back.  A place is as large as the largest frame, address space until it is used; the lowest free one is taken, so that few pages are
- * ever touched, and the bytes in use are counted against a limit of their own.
+ * back.  A place is as large as the largest frame, address space until it is used; the lowest free one is taken, so that few
+ * pages are ever touched, and the bytes in use are counted against a limit of their own.
  *
  *      | FRAME_HEADROOM | snapshot, up to SNAP_MAX | body ... |
  *

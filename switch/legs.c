@@ -300,6 +300,7 @@ static unsigned fill_rules(struct nat_rule *out, const struct conf *c,
 
 	for (unsigned bit = FORWARD_TCP; bit <= FORWARD_UDP; bit <<= 1) {
 		struct nat_rule *r = &out[n];
+		struct conf_forward one = *f; /* each protocol is a rule with a name of its own */
 
 		if (!(f->proto & bit))
 			continue;
@@ -313,7 +314,8 @@ static unsigned fill_rules(struct nat_rule *out, const struct conf *c,
 			.guest = f->guest,
 			.n_allow = f->n_allow,
 		};
-		conf_forward_id(net->name, f, r->id);
+		one.proto = (uint8_t)bit;
+		conf_forward_id(net->name, &one, r->id);
 		if (is_host)
 			r->bind = far_of_bind(&far->ip, bind_number(c, uplink, f));
 		else if (f->has_bind)

@@ -11,9 +11,9 @@
  *   asking   of each VLAN: its INCOMPLETE entries, the oldest first, to make room
  *   ready    queue of frames whose MAC is known now            failed   queue of those that nobody answered for
  *
- * Nothing is swept: an entry that was not used for long is passed over by neigh_list() and taken when its room is needed, so that an
- * idle switch sleeps.  In front of the index is a small cache of confirmed entries, good for a second, which is what a packet
- * on a busy path meets.
+ * Nothing is swept: an entry that was not used for long is passed over by neigh_list() and taken when its room is needed, so
+ * that an idle switch sleeps.  In front of the index is a small cache of confirmed entries, good for a second, which is what a
+ * packet on a busy path meets.
  *
  * RFC 826, RFC 1122 2.3.2, RFC 4861 7.3.
  *

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dhcp/client.h"
 #include "switch/base/fdb.h"
 #include "switch/neigh.h"
 #include "switch/port/port.h"
@@ -28,6 +29,12 @@ struct event {
 	char text[EVENT_TEXT_SIZE];
 };
 
+/* The lease of an uplink. */
+struct kept_lease {
+	char name[64]; /* of the uplink; "": none */
+	struct dhcp_lease lease;
+};
+
 struct state {
 	uint64_t magic;
 	uint32_t version, bytes;
@@ -38,6 +45,7 @@ struct state {
 	struct event event[EVENTS_KEPT];            /* serial % EVENTS_KEPT */
 	struct vring_place ring[SLOT_MAX][VHOST_RINGS_MAX]; /* where each ring of each port was */
 	uint8_t is_answering[SLOT_MAX]; /* a reply to this port's guest was under way: whether it got it is not known */
+	struct kept_lease lease[64];
 	struct neigh_table neigh;
 	_Alignas(64) struct fdb_table fdb;
 };

@@ -29,6 +29,7 @@
 #include "switch/guard_loop.h"
 #include "switch/guest.h"
 #include "switch/sandbox.h"
+#include "switch/session_log.h"
 #include "switch/uplink.h"
 #include "switch/watch.h"
 
@@ -106,6 +107,7 @@ static void on_tick(void *arg, uint32_t events)
 	(void)events;
 	guard_loop_tick(r->guard_loop, &r->d, now_ms);
 	tell_mac_limits(&r->d);
+	session_log_tick(&r->d);
 	if (now_ms - r->aged_ms >= AGE_MS && r->d.fabric) {
 		fdb_age(r->d.fdb, r->d.fabric->ageing_s, (uint32_t)(now_ms / 1000));
 		r->aged_ms = now_ms;
@@ -262,13 +264,14 @@ static void close_all(struct run *r)
 
 	ctl_destroy(d->ctl);
 	watch_shutdown(d);
+	if (d->n_workers)
+		uplinks_leave(d->uplinks, NULL);
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_stop(d->worker[i]);
 	d->n_workers = 0;
 	fabric_destroy(d->fabric);
 	uplinks_destroy(d->uplinks);
-	gateway_destroy(d->gateway);
-	nat_plan_destroy(d->nat_plan);
+	gateway_destroy(d->gateway); /* with the NAT's plan */
 	if (r->nat_region)
 		munmap(r->nat_region, nat_region_bytes());
 	for (unsigned slot = 0; slot < SLOT_MAX; slot++)

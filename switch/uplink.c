@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "bridge/packet.h"
@@ -18,6 +19,7 @@
 #include "switch/base/log.h"
 #include "switch/device.h"
 #include "switch/legs.h"
+#include "switch/lessee.h"
 
 enum { MTU_DEFAULT = 1500, MTU_MIN = 68 };
 
@@ -25,6 +27,8 @@ struct uplinks {
 	struct daemon *d;
 	struct uplink_state state[CONF_UPLINKS_MAX];
 	unsigned n;
+	struct lessee lessee[CONF_UPLINKS_MAX]; /* by name, not by place */
+	bool is_listening;
 };
 
 struct mac uplink_leg_mac(const struct conf_uplink *cu, const struct port *p)
@@ -73,7 +77,6 @@ static void see_leg(struct uplinks *u, struct uplink_state *s, const struct conf
 
 	s->vid = cu->vlan;
 	s->slot = p ? p->slot : SLOT_MAX;
-	s->lost = p && p->kind == PORT_PACKET ? packet_lost(p) : 0;
 	if (!leg || !leg->vid)
 		return;
 	s->mac = leg->mac;
@@ -81,8 +84,150 @@ static void see_leg(struct uplinks *u, struct uplink_state *s, const struct conf
 	s->v6 = leg->v6;
 	s->next4 = leg->next4;
 	s->next6 = leg->next6;
+	if (!cu->dhcp)
+		s->dhcp = UPLINK_STATIC;
 	s->has_next4 = !ip_equal(&leg->next4, &(struct ip){0});
 	s->has_next6 = !ip_equal(&leg->next6, &(struct ip){0});
+}
+
+/* --- addresses by DHCP ------------------------------------------------------------------ */
+
+static struct lessee *lessee_of(struct uplinks *u, const char *name)
+{
+	for (unsigned i = 0; i < CONF_UPLINKS_MAX; i++)
+		if (u->lessee[i].is_running && strcmp(u->lessee[i].client.name, name) == 0)
+			return &u->lessee[i];
+	return NULL;
+}
+
+/* The network behind that uplink in whose prefix the address lies, or NULL. */
+static const struct conf_network *inside_of(const struct conf *c, const char *uplink,
+					    const struct prefix *address)
+{
+	for (size_t i = 0; i < c->n_networks; i++)
+		if (c->networks[i].mode == NET_NAT && strcmp(c->networks[i].uplink, uplink) == 0 &&
+		    c->networks[i].ipv4.is_set && prefix_overlaps(&c->networks[i].ipv4, address))
+			return &c->networks[i];
+	return NULL;
+}
+
+static void set_lease(struct uplinks *u, struct uplink_state *s, const struct dhcp_lease *lease)
+{
+	char object[EVENT_OBJECT_SIZE], address[PREFIX_TEXT], gateway[IP_TEXT];
+	static const struct ip any4 = {{[10] = 0xff, [11] = 0xff}};
+	const struct conf_network *net =
+		lease ? inside_of(u->d->conf, s->name, &lease->address) : NULL;
+
+	object_of(s->name, object);
+	*s->trouble = '\0';
+	if (!lease || net) {
+		s->dhcp = UPLINK_ASKING;
+		s->mtu = 0;
+	}
+	if (net) {
+		snprintf(s->trouble, sizeof(s->trouble),
+			 "DHCP gave %s, which is in the prefix of network %s: give one of them "
+			 "another",
+			 prefix_text(&lease->address, address), net->name);
+		state_event(u->d->state, "uplink_conflict", object, "%s", s->trouble);
+	} else if (!lease) {
+		state_event(u->d->state, "uplink_lease", object, "the lease ended");
+	} else {
+		s->dhcp = UPLINK_BOUND;
+		s->v4 = lease->address;
+		s->next4 = lease->gateway;
+		s->has_next4 = !ip_equal(&lease->gateway, &(struct ip){0}) &&
+			       !ip_equal(&lease->gateway, &any4);
+		s->mtu = lease->mtu;
+		state_event(u->d->state, "uplink_lease", object, "%s, gateway %s",
+			    prefix_text(&lease->address, address),
+			    s->has_next4 ? ip_text(&lease->gateway, gateway) : "none");
+	}
+}
+
+static void on_lease(void *arg, struct lessee *l)
+{
+	struct uplinks *u = arg;
+	struct uplink_state *s = find(u, l->client.name);
+
+	if (!s)
+		return;
+	set_lease(u, s, lessee_lease(l));
+	if (apply_publish(u->d) < 0)
+		log_err("uplink %s: no memory", s->name);
+}
+
+static void on_datagram(void *arg, uint32_t events)
+{
+	struct uplinks *u = arg;
+	struct gateway_datagram g;
+	uint64_t n;
+
+	(void)events;
+	if (read(gateway_service_fd(u->d->gateway), &n, sizeof(n)) < 0)
+		return; /* another turn had it */
+	while (gateway_service_read(u->d->gateway, &g))
+		for (unsigned i = 0; i < CONF_UPLINKS_MAX; i++)
+			if (u->lessee[i].is_running && u->lessee[i].vid == g.vid)
+				lessee_receive(&u->lessee[i], &g);
+}
+
+/* Clients of uplinks that are gone, or are others now, stop; new ones begin once their MAC is known. */
+static void settle_lessees(struct uplinks *u)
+{
+	const struct conf *c = u->d->conf;
+
+	if (!u->is_listening)
+		u->is_listening = loop_add(u->d->loop, gateway_service_fd(u->d->gateway), EPOLLIN,
+					   on_datagram, u) == 0;
+	for (unsigned i = 0; i < CONF_UPLINKS_MAX; i++) {
+		struct lessee *l = &u->lessee[i];
+		const struct conf_uplink *cu =
+			l->is_running ? conf_find_uplink(c, l->client.name) : NULL;
+		const struct uplink_state *s = cu ? find(u, cu->name) : NULL;
+
+		if (l->is_running &&
+		    (!s || !cu->dhcp || cu->vlan != l->vid ||
+		     (!mac_is_zero(&s->mac) && memcmp(&s->mac, &l->client.mac, sizeof(s->mac)))))
+			lessee_stop(l);
+	}
+	for (size_t i = 0; i < c->n_uplinks; i++) {
+		struct uplink_state *s = find(u, c->uplinks[i].name);
+		unsigned place = 0;
+
+		if (!c->uplinks[i].dhcp || !s || mac_is_zero(&s->mac) ||
+		    lessee_of(u, c->uplinks[i].name))
+			continue;
+		while (u->lessee[place].is_running)
+			place++;
+		u->lessee[place] = (struct lessee){.d = u->d, .on_change = on_lease, .arg = u};
+		s->dhcp = UPLINK_ASKING;
+		lessee_start(&u->lessee[place], s->name, &s->mac, s->vid);
+	}
+}
+
+static void rest(struct forwarder *fwd, void *arg)
+{
+	(void)fwd;
+	(void)arg;
+}
+
+void uplinks_leave(struct uplinks *u, const struct conf *to)
+{
+	bool has_left = false;
+
+	for (unsigned i = 0; i < CONF_UPLINKS_MAX; i++) {
+		struct lessee *l = &u->lessee[i];
+		const struct conf_uplink *cu = to ? conf_find_uplink(to, l->client.name) : NULL;
+
+		if (!l->is_running || (cu && cu->dhcp))
+			continue;
+		lessee_stop(l);
+		has_left = true;
+	}
+	/* Between two calls a worker takes a turn, in which it sends what waits. */
+	if (has_left)
+		worker_call(u->d->worker[0], rest, NULL);
 }
 
 void uplinks_apply(struct uplinks *u)
@@ -100,6 +245,7 @@ void uplinks_apply(struct uplinks *u)
 	}
 	memcpy(u->state, next, sizeof(next));
 	u->n = (unsigned)c->n_uplinks;
+	settle_lessees(u);
 }
 
 /* Two sets are the same to the letter. */
@@ -169,6 +315,8 @@ void uplink_link_notice(struct uplinks *u, const struct link_answer *a, const in
 					    : "uplink_waiting",
 		    object, "%s", a->text);
 	apply_publish(d);
+	if (a->state == PORT_UP && was != PORT_UP && lessee_of(u, p->name))
+		lessee_link(lessee_of(u, p->name));
 }
 
 void uplink_host_notice(struct uplinks *u, const char *text)
@@ -182,6 +330,24 @@ void uplink_host_notice(struct uplinks *u, const char *text)
 		object_of(c->uplinks[i].name, object);
 		state_event(u->d->state, "uplink_host", object, "%s", text);
 		snprintf(u->state[i].trouble, sizeof(u->state[i].trouble), "%s", text);
+	}
+}
+
+void uplinks_look(struct uplinks *u)
+{
+	uint64_t now_ms = clock_ms();
+
+	for (unsigned i = 0; i < u->n; i++) {
+		struct uplink_state *s = &u->state[i];
+		const struct lessee *l = lessee_of(u, s->name);
+		const struct dhcp_lease *lease = l ? lessee_lease(l) : NULL;
+		struct port *p = device_port(u->d, s->name);
+
+		if (p && p->kind == PORT_PACKET)
+			s->lost = packet_lost(p);
+		s->lease_s = lease && lease->end_ms > now_ms
+				     ? (uint32_t)((lease->end_ms - now_ms) / 1000)
+				     : 0;
 	}
 }
 

@@ -30,6 +30,8 @@ struct uplink_state {
 /* NULL without memory. */
 struct uplinks *uplinks_create(struct daemon *d);
 void uplinks_destroy(struct uplinks *u); /* NULL is fine */
+/* Brings what changes by itself up to date: lost, lease_s. */
+void uplinks_look(struct uplinks *u);
 /* The n-th uplink (from 0); NULL: no more. */
 const struct uplink_state *uplink_at(const struct uplinks *u, unsigned n);
 
@@ -38,6 +40,8 @@ struct mac uplink_leg_mac(const struct conf_uplink *cu, const struct port *p);
 /* Bytes of the largest packet; s may be NULL. */
 uint32_t uplink_mtu(const struct port *p, const struct uplink_state *s);
 
+/* Before uplinks that `to` does not have (NULL: all) lose their ports: gives their leases back. */
+void uplinks_leave(struct uplinks *u, const struct conf *to);
 /* The running configuration is another: states come and go with its uplinks. */
 void uplinks_apply(struct uplinks *u);
 /* Has the broker do in the host what conf says.  was: the running one, NULL at the start.  0, or -errno with the reason. */

@@ -198,7 +198,7 @@ static void on_event(struct worker *w, const struct epoll_event *ev)
 	fd = queue < PORT_QUEUES_MAX ? atomic_load_explicit(&p->fd[queue], memory_order_acquire)
 				     : -1;
 	/* A device that is gone would wake us for ever; the control thread hears of it from the broker. */
-	if (ev->events & (EPOLLERR | EPOLLHUP) && fd >= 0)
+	if (ev->events & (EPOLLERR | EPOLLHUP) && fd >= 0 && !p->ops->arm)
 		epoll_ctl(w->epfd, EPOLL_CTL_DEL, fd, NULL);
 	heat(w, slot, queue, w->fwd->now_ns);
 }

@@ -76,7 +76,7 @@ void packet_take_hop(struct packet *k); /* TTL or hop limit less one; it is over
 void packet_clamp_mss(struct packet *k, uint16_t mss);
 
 /*
- * One step below, for who knows already what it does to the checksums: addresses: what their words change by, all: that and the ports,
+ * One step below, for who knows what it does to the checksums.  addresses: what their words change by; all: that and the ports,
  * or the port alone for ICMP of IPv4, which has no pseudo-header; folded sums of the old words' complements and the new words.
  */
 void packet_put_end(struct packet *k, bool is_src, const struct ip *ip, uint16_t port, uint16_t addresses, uint16_t all);

@@ -249,8 +249,12 @@ static void seek(struct session_table *t, uint32_t first, uint32_t n)
 		hash[i] = session_hash(t, &k);
 		line[i] = session_line(t, NAT_OUT, hash[i]);
 	}
-	for (uint32_t i = 0; i < n; i++)
-		session_guess(t, NAT_OUT, line[i], hash[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		struct session_key k = key_of(first + i);
+
+		if (session_guess(t, NAT_OUT, line[i], hash[i]) == SESSION_NONE)
+			session_expect(t, &k);
+	}
 }
 
 /* Sessions begin at 2.5 M a second of the table's clock and live one; a loop of a worker is 64 of them and, if it wants one, a tick. */

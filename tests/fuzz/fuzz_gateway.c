@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fuzz_gateway: hostile frames to the legs of a gateway with its NAT: no access out of bounds, and whatever becomes of a frame is one of
- * the three things that gateway.h names (tests/lib/gateway_lab.c checks it).
+ * fuzz_gateway: hostile frames to the legs of a gateway with its NAT: no access out of bounds, and whatever becomes of a frame
+ * is one of the three things that gateway.h names (tests/lib/gateway_lab.c checks it).
  *
  * Input: records of a byte that says what (OP_*), a byte that says which leg and how long the snapshot is, the length of
  * the frame, little-endian, and its bytes; with OP_OFFLOAD the first 10 of them are the offload fields.

@@ -2,8 +2,8 @@
 /*
  * nat_lab: a NAT, a clock and one packet at a time, for the unit tests and the fuzzer of nat/.
  *
- * Networks: VLAN 10 (10.0.0.0/24, fd00:a::/64) and VLAN 11 (the same prefixes) leave by uplink 100 with 192.0.2.1 and 2001:db8::1; VLAN 12
- * is only routed.  Outside hosts have whatever address a test likes.
+ * Networks: VLAN 10 and VLAN 11, with the same prefixes, leave by uplink 100 with 192.0.2.1 and 2001:db8::1; VLAN 12 is routed.
+ * Outside hosts have whatever address a test likes.
  *
  * Each verb below checks, when it says DROP_NONE, every checksum of the packet that came out, by sums of its own over all bytes.
  */

@@ -17,6 +17,8 @@
 
 #include "switch/apply.h"
 #include "switch/device.h"
+#include "switch/gateway.h"
+#include "switch/uplink.h"
 
 enum { BACKLOG = 4096, PATIENCE_MS = 1000 };
 
@@ -66,6 +68,21 @@ static struct state *open_state(void)
 	return s;
 }
 
+/* As switch.c has it, in memory of its own. */
+static bool open_gateway(struct world *w, const uint64_t seed[2])
+{
+	w->nat_region = mmap(NULL, nat_region_bytes(), PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (w->nat_region == MAP_FAILED) {
+		w->nat_region = NULL;
+		return false;
+	}
+	w->d.gateway =
+		gateway_create(&w->d.state->neigh, true, w->nat_region, true, seed, clock_ns());
+	w->d.uplinks = uplinks_create(&w->d);
+	return w->d.gateway && w->d.uplinks;
+}
+
 struct world *world_create(void)
 {
 	const uint64_t seed[2] = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9};
@@ -81,7 +98,7 @@ struct world *world_create(void)
 	if (!w->d.loop || !w->d.state || !w->d.conf)
 		goto err_destroy;
 	w->d.fdb = fdb_create(&w->d.state->fdb, true, seed);
-	if (!w->d.fdb || apply_conf(&w->d, conf_create(), true, &err) < 0)
+	if (!w->d.fdb || !open_gateway(w, seed) || apply_conf(&w->d, conf_create(), true, &err) < 0)
 		goto err_destroy;
 	fd = open_listener(w);
 	if (fd < 0)
@@ -105,6 +122,10 @@ void world_destroy(struct world *w)
 	for (i = 0; i < w->d.n_workers; i++)
 		worker_stop(w->d.worker[i]);
 	fabric_destroy(w->d.fabric);
+	uplinks_destroy(w->d.uplinks);
+	gateway_destroy(w->d.gateway);
+	if (w->nat_region)
+		munmap(w->nat_region, nat_region_bytes());
 	for (i = 0; i < SLOT_MAX; i++)
 		device_free(w->d.port[i]);
 	conf_destroy(w->d.conf);

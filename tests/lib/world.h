@@ -17,6 +17,7 @@
 
 struct world {
 	struct daemon d;
+	void *nat_region;
 	struct sockaddr_un address;
 	socklen_t address_bytes;
 };

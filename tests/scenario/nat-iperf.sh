@@ -7,6 +7,7 @@
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/nat-fabric.sh"
 
+BYTES=$([ "$SLOW" = 1 ] && echo 48M || echo 4M)
 nat_world
 start out1 iperf3 -s -p 5202
 for kind in interface host; do
@@ -20,10 +21,10 @@ for kind in interface host; do
 	wait_for 5 eval 'nsenter --net="/run/netns/$in1" ss -Hltn "sport = :5201" | grep . >/dev/null'
 	# TO FROM ARGUMENT...
 	for way in "in1 198.51.100.10 -p 5202" "in1 198.51.100.10 -p 5202 -R" "out1 198.51.100.1 -p 5201" "out1 198.51.100.1 -p 5201 -R" \
-		"in1 198.51.100.10 -p 5202 -u -b 50M -l 1200" "in1 2001:db8:51::10 -p 5202"; do
+		"in1 198.51.100.10 -p 5202 -u -b 200M -l 1200" "in1 2001:db8:51::10 -p 5202"; do
 		# shellcheck disable=SC2086
 		set -- $way
-		run "$1" timeout 30 iperf3 -c "${@:2}" -t 1 -J >"$T/iperf" || fail "iperf3 $way: $(jq -r .error "$T/iperf")"
+		run "$1" timeout 30 iperf3 -c "${@:2}" -n "$BYTES" -J >"$T/iperf" || fail "iperf3 $way: $(jq -r .error "$T/iperf")"
 		mbits=$(jq '.end | (.sum_received // .sum) | .bits_per_second / 1e6 | floor' "$T/iperf")
 		echo "$way: $mbits Mbit/s"
 		[[ $way == *-u* ]] || [ "$SLOW" != 1 ] || [ "$mbits" -ge 500 ] || fail "too slow"

@@ -77,10 +77,12 @@ done
 # Its MTU.
 for mtu in 1400 1300 1500; do
 	ip -n "$fab" link set up0 mtu $mtu
+	ip -n "$out1" link set eth0 mtu $mtu
 	ip -n "$in1" route flush cache
 	is_told()
 	{
-		run in1 ping -c 1 -W 1 -M do -s 1450 198.51.100.10 2>&1 | grep -E "mtu ?= ?$1" >/dev/null
+		run in1 ping -c 1 -W 1 -M do -s 1450 198.51.100.10 >"$T/told" 2>&1 || true
+		grep -E "mtu ?= ?$1" "$T/told"
 	}
 	if [ $mtu = 1500 ]; then
 		wait_for 3 run in1 ping -q -c 1 -W 1 -M do -s 1450 198.51.100.10

@@ -92,3 +92,39 @@ says 1 'overlaps the prefix of network' vfab net set dmz --ipv4 10.10.0.0/25
 expect_eq "routes" "$(vfab route ls -o json | jq -c .)" '[{"from":"office","to":"dmz"}]'
 expect vfab route del office dmz
 expect vfab net del dmz
+
+# Labs: an uplink that others use by now stays, and one that vfabd made for a lab goes with it.
+export VFAB_RUN=$T/run
+lab()
+{
+	nsenter --net="/run/netns/$fab" timeout $((60 * SLOW)) "$BUILD/vfab" -s "$SOCKET" lab "$@"
+}
+way()
+{
+	echo "networks: {$1: {mode: nat, ipv4: 10.99.0.0/24, forwards: [\"$2:10.99.0.5:$2\"]}, $1-in: {mode: nat, ipv4: 10.98.0.0/24}}"
+	echo "routes: [{from: $1, to: $1-in}]"
+}
+uplinks()
+{
+	one uplink '[.[].name]'
+}
+way first 7001 >"$T/first.yaml"
+way second 7002 >"$T/second.yaml"
+way third 7001 >"$T/third.yaml"
+expect lab up "$T/first.yaml"
+expect_eq "no other uplink" "$(uplinks)" '["host"]'
+says 1 'overlaps first/tcp/0.0.0.0:7001' lab up "$T/third.yaml"
+expect lab down "$T/first.yaml"
+for port in c1 c2; do expect vfab port del $port; done
+expect vfab net del office
+expect vfab uplink del host
+expect lab up "$T/first.yaml"
+expect lab up "$T/second.yaml"
+expect_eq "the lab's uplink" "$(uplinks)" '["host"]'
+expect lab down "$T/first.yaml"
+expect_eq "the other lab's now" "$(uplinks)" '["host"]'
+expect_eq "routes" "$(one route .)" '[{"from":"second","to":"second-in"}]'
+expect lab down "$T/second.yaml"
+expect lab up "$T/third.yaml"
+expect lab down "$T/third.yaml"
+expect_eq "networks" "$(one net length)" 0

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bridge/sysctl.h"
 #include "switch/base/loop.h"
 #include "switch/broker_check.h"
 #include "switch/broker_file.h"
@@ -31,6 +32,8 @@ static struct loop *loop;
 static struct taps *taps;
 static struct host *host;
 static char text[TAP_TEXT_SIZE];
+static char record[] = "/tmp/vfab-host.XXXXXX";
+static struct host_needs needs = {.record = record};
 static struct nft_uplink uplink = {.ifname = "vu-t"};
 
 static void on_due(void *arg)
@@ -107,11 +110,15 @@ static int open_all(void **state)
 
 	(void)state;
 	loop = loop_create();
+	close(mkstemp(record));
+	needs.due = on_due;
 	if (access("/dev/net/tun", R_OK | W_OK) < 0 || !net_lab_open(&lab))
 		return 0;
 	has_lab = true;
 	taps = taps_create(loop, on_due, NULL);
-	host = host_create(loop, taps, on_due, NULL);
+	needs.loop = loop;
+	needs.taps = taps;
+	host = host_create(&needs);
 	assert_non_null(host);
 	prefix_parse("169.254.118.1/30", &spec.ipv4);
 	prefix_parse("fd76::1/64", &spec.ipv6);
@@ -131,6 +138,7 @@ static int close_all(void **state)
 {
 	(void)state;
 	host_destroy(host);
+	unlink(record);
 	taps_destroy(taps);
 	loop_destroy(loop);
 	if (has_lab)
@@ -269,6 +277,53 @@ static void test_stack(void **state)
 	net_lab_run("echo 0 > /proc/sys/net/ipv4/ip_forward");
 }
 
+/* A vfabd that was killed: the next one knows what it did. */
+static void test_recover(void **state)
+{
+	struct sysctl_forwarding f;
+
+	(void)state;
+	need_nft();
+	net_lab_run("echo 1 > /proc/sys/net/ipv6/conf/eth0/accept_ra");
+	assert_int_equal(set_host(1, NULL, 0, false), 0);
+	sysctl_recover(&f, record);
+	assert_true(f.is_on4 && f.is_on6 && f.n_ra > 0);
+	assert_int_equal(sysctl_forward(&f, true, false), 0);
+	assert_int_equal(sysctl_forward(&f, false, false), 0);
+	assert_int_equal(sysctl_value("ipv4/ip_forward"), '0');
+	assert_int_equal(sysctl_value("ipv6/conf/eth0/accept_ra"), '1');
+	assert_int_equal(access(record, F_OK), -1);
+	/* Turned off by hand meanwhile: that stands. */
+	sysctl_recover(&f, record);
+	assert_true(!f.is_on4 && !f.is_on6);
+}
+
+/* Clients that do not stop sending. */
+static void test_udp_flows(void **state)
+{
+	struct nft_forward f = forward(17, NULL, 9000, 9000);
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9000)};
+	int lan;
+
+	(void)state;
+	need_nft();
+	assert_int_equal(set_host(1, NULL, 0, false), 0);
+	net_lab_enter(&lab, lab.lan);
+	lan = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	net_lab_enter(&lab, lab.host);
+	inet_pton(AF_INET, "192.0.2.1", &to.sin_addr);
+	assert_int_equal(sendto(lan, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+	usleep(20000);
+	net_lab_run("grep -q 'dport=9000 .*src=192.0.2.1 ' /proc/net/nf_conntrack");
+	assert_int_equal(set_host(1, &f, 1, false), 0);
+	assert_int_equal(sendto(lan, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+	usleep(20000);
+	net_lab_run("grep -q 'dport=9000 .*src=169.254.118.2 ' /proc/net/nf_conntrack");
+	assert_int_equal(set_host(1, NULL, 0, false), 0);
+	net_lab_run("! grep -q 'dport=9000 ' /proc/net/nf_conntrack");
+	close(lan);
+}
+
 static void test_ruleset(void **state)
 {
 	(void)state;
@@ -370,6 +425,8 @@ int main(void)
 		cmocka_unit_test(test_check),
 		cmocka_unit_test_setup(test_ports, begin),
 		cmocka_unit_test_setup(test_stack, begin),
+		cmocka_unit_test_setup(test_recover, begin),
+		cmocka_unit_test_setup(test_udp_flows, begin),
 		cmocka_unit_test_setup(test_ruleset, begin),
 		cmocka_unit_test_setup(test_hostile, begin),
 	};

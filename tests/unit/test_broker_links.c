@@ -94,6 +94,16 @@ static void expect_one(uint8_t state, const char *text)
 		fail_msg("a second notice: %s", last.text);
 }
 
+/* Some notices, of which that is the last. */
+static void expect_last(uint8_t state, const char *text)
+{
+	assert_true(noticed(WAIT_MS));
+	while (noticed(QUIET_MS))
+		;
+	if (last.state != state || (!strstr(last.text, text) && !lacks_helper()))
+		fail_msg("state %u, \"%s\", not %u, \"%s\"", last.state, last.text, state, text);
+}
+
 static struct link_spec spec_of(const char *interface)
 {
 	struct link_spec s = {.port = "wan"};
@@ -267,13 +277,16 @@ static void test_life(void **state)
 	expect_one(PORT_DOWN, "set down");
 	net_lab_run("ip link del eth8");
 	expect_one(PORT_WAITING, "eth8 is gone");
-	net_lab_run(
-		"ip link add eth9 type veth peer name p9 && ip link set p9 up && ip link set eth9 "
-		"up");
-	assert_true(noticed(WAIT_MS));
-	while (noticed(QUIET_MS))
-		;
-	assert_int_equal(last.state, PORT_UP);
+	net_lab_run("ip link add eth9 type veth peer name p9 && ip link set p9 up");
+	expect_last(PORT_DOWN, "set down");
+	net_lab_run("ip link set eth9 up");
+	expect_one(PORT_UP, "is up");
+	net_lab_run("ip link del eth9");
+	expect_one(PORT_WAITING, "eth9 is gone");
+	net_lab_run("ip link add eth9 type veth peer name p9 && ip link set p9 up");
+	expect_last(PORT_DOWN, "set down");
+	net_lab_run("ip link set eth9 up");
+	expect_one(PORT_UP, "is up");
 	/* It is taken into a bridge, and freed. */
 	net_lab_run("ip link add br0 type bridge; ip link set eth9 master br0");
 	expect_one(PORT_WAITING, "port of bridge br0");
@@ -358,7 +371,7 @@ static struct counts read_ring(const uint8_t *ring)
 		memcpy(&ll, at + TPACKET_ALIGN(sizeof(h)), sizeof(ll));
 		if (at[h.tp_mac + 12] == 0x86)
 			; /* IPv6 speaks by itself, now and then */
-		else if (at[h.tp_mac + 6] == 0x66)
+		else if (memcmp(at + h.tp_mac + 6, "\x66\0\0\0\0\1", 6) == 0)
 			c.from_helper++;
 		else if (ll.sll_pkttype == PACKET_OUTGOING)
 			c.from_host++;
@@ -414,7 +427,6 @@ static void test_frames(void **state)
 	assert_int_equal(write(fds[0], f, n), n);
 	c = read_ring(ring);
 	assert_int_equal(c.from_helper, 0);
-	assert_int_equal(c.from_host, 0);
 	assert_true(c.from_lan >= 1); /* its answer */
 	/* Traffic of the host that is none of ours stays out of the ring: the first question is a broadcast, no more. */
 	net_lab_run("ping -c 3 -i 0.05 -W 1 192.0.2.9 >/dev/null");

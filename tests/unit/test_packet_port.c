@@ -117,7 +117,7 @@ static int open_helper(void)
 /* A user namespace gives no right to load programs. */
 static bool can_filter(void)
 {
-	int filter = bpf_filter(BPF_FRAMES_ALL, &nic_mac);
+	int filter = bpf_frames_filter(BPF_FRAMES_ALL, &nic_mac);
 
 	if (filter >= 0)
 		close(filter);
@@ -146,7 +146,7 @@ static struct lab *lab_create(unsigned with, unsigned can)
 		l->host = raw_socket("vhelp");
 	}
 	if (with & FILTER)
-		filter = bpf_filter(BPF_FRAMES_ALL, &nic_mac);
+		filter = bpf_frames_filter(BPF_FRAMES_ALL, &nic_mac);
 	sock = packet_socket(nic, with & OUTGOING, filter);
 	assert_true(sock >= 0);
 	if (filter >= 0)
@@ -649,7 +649,7 @@ static void helper_reflects_nothing(void **state)
 	r = rtnl_create();
 	assert_non_null(r);
 	l = lab_create(OUTGOING | HELPER | FILTER, ALL);
-	program = bpf_redirect((int)if_nametoindex("nic"));
+	program = bpf_redirect_into((int)if_nametoindex("nic"));
 	assert_true(program >= 0);
 	assert_int_equal(tc_ingress(r, (int)if_nametoindex("vhelp"), program), 0);
 	close(program);

@@ -16,7 +16,7 @@
 
 #include "nat/session.h"
 
-enum { UP = 4000, PLACES = 6, TWINS = 600, LIMIT = 500, PER_GUEST = 60, ROUTED_VID = 30 };
+enum { UP = 4000, PLACES = 6, TWINS = 1024, LIMIT = 300, PER_GUEST = 60, ROUTED_VID = 30 };
 
 static const uint64_t S = 1000000000;
 static const uint64_t seed[2] = {0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f};
@@ -27,7 +27,6 @@ struct twin {
 	struct session *s; /* and where the table has it */
 	struct session_key out, in;
 	uint8_t kind;
-	struct ip outside; /* zero: routed */
 	uint32_t seen_s;
 };
 
@@ -76,16 +75,14 @@ static uint32_t lifetime(const struct session *s, void *arg)
 	return lifetime_of[proto_of(s->proto)];
 }
 
-static bool is_gone(const struct ip *outside)
+static bool is_gone(const struct twin *w)
 {
-	static const struct ip none;
-
-	if (memcmp(outside, &none, sizeof(none)) == 0)
+	if (w->kind == NAT_ROUTED)
 		return false;
 	for (unsigned i = 0; i < PLACES; i++) {
 		struct session_pool a = address(i);
 
-		if (memcmp(&a.ip, outside, sizeof(a.ip)) == 0)
+		if (memcmp(&a.ip, &w->in.near, sizeof(a.ip)) == 0 && a.vid == w->in.side)
 			return !is_present[i];
 	}
 	return true;
@@ -95,7 +92,7 @@ static bool is_over(const struct twin *w)
 {
 	uint32_t lives = lifetime_of[proto_of(w->out.proto)];
 
-	return lives == 0 || is_gone(&w->outside) || now_s() - w->seen_s > lives;
+	return lives == 0 || is_gone(w) || now_s() - w->seen_s > lives;
 }
 
 static struct twin *twin_of(const struct session *s)
@@ -228,23 +225,23 @@ static void check_new(const struct twin *n)
 		assert_true(n->in.near_port > 0);
 		assert_int_equal(n->in.near_port < 1024, is_low);
 	}
-	assert_false(is_gone(&n->outside));
+	assert_false(is_gone(n));
 	for (unsigned i = 0; i < TWINS; i++) {
 		const struct twin *w = &twins[i];
 		bool is_guest, is_inside;
 
-		if (!w->is_used || w == n || w->kind != NAT_DYNAMIC || is_gone(&w->outside))
+		if (!w->is_used || w == n || w->kind != NAT_DYNAMIC || is_gone(w))
 			continue;
 		is_guest = w->out.side == n->out.side &&
 			   memcmp(&w->out.near, &n->out.near, 16) == 0;
 		is_inside = is_guest && w->out.proto == n->out.proto &&
 			    w->out.near_port == n->out.near_port;
 		if (is_guest)
-			assert_memory_equal(&w->outside, &n->outside, 16); /* paired */
+			assert_memory_equal(&w->in.near, &n->in.near, 16); /* paired */
 		if (is_inside)
 			assert_int_equal(w->in.near_port, n->in.near_port); /* one mapping */
 		else if (w->out.proto == n->out.proto &&
-			 memcmp(&w->outside, &n->outside, 16) == 0)
+			 memcmp(&w->in.near, &n->in.near, 16) == 0)
 			assert_int_not_equal(w->in.near_port, n->in.near_port); /* no overloading */
 	}
 }
@@ -292,9 +289,7 @@ static void add(void)
 		n++;
 	*n = (struct twin){.is_used = true, .s = s, .out = k, .kind = w.kind, .seen_s = now_s()};
 	n->in = key_in(s);
-	if (w.kind != NAT_ROUTED)
-		n->outside = n->in.near;
-	assert_null(twin_find(NAT_IN, &n->in) == n ? NULL : n);
+	assert_ptr_equal(twin_find(NAT_IN, &n->in), is_over(n) ? NULL : n);
 	check_new(n);
 }
 
@@ -349,7 +344,7 @@ static void change(void)
 	if (rng(4) == 0)
 		is_present[rng(PLACES)] ^= true;
 	if (rng(4) == 0)
-		lifetime_of[rng(3)] = lifetimes[rng(rng(4) ? 6 : 7) + !rng(1)];
+		lifetime_of[rng(3)] = lifetimes[rng(7)];
 	configure();
 }
 
@@ -554,7 +549,7 @@ static void damaged(void **state)
 		assert_non_null(table);
 		session_set_callbacks(table, lifetime, NULL, NULL);
 		memset(twins, 0, sizeof(twins));
-		for (uint32_t i = 0; i < session_places(table) && n < TWINS / 2; i++) {
+		for (uint32_t i = 0; i < session_places(table) && n < TWINS; i++) {
 			struct session *s = session_at(table, i);
 
 			if (!s)
@@ -567,8 +562,6 @@ static void damaged(void **state)
 							    s->inside_port, s->remote_port,
 							    s->vid,	    s->proto};
 			twins[n].in = key_in(s);
-			if (s->kind != NAT_ROUTED)
-				twins[n].outside = twins[n].in.near;
 			n++;
 		}
 		configure();
