@@ -54,7 +54,7 @@ static struct nlmsghdr *begin(char *buf, uint16_t type, uint16_t flags, uint8_t 
 /* The destination port of a tuple of UDP; 0: it is none. */
 static uint16_t udp_port(const struct nlattr *tuple)
 {
-	const struct nlattr *a, *p;
+	struct nlattr *a, *p;
 	uint16_t port = 0;
 	bool is_udp = false;
 
@@ -95,7 +95,7 @@ static void consider(struct search *s, uint8_t family, const struct nlattr *tupl
 static int see_entry(const struct nlmsghdr *h, void *arg)
 {
 	const struct nfgenmsg *m = mnl_nlmsg_get_payload(h);
-	const struct nlattr *a;
+	struct nlattr *a;
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return MNL_CB_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conntrack: connections of UDP that the kernel tracks and that would go on as they are after a port was redirected, or no longer is. */
+/* conntrack: connections of UDP that would go on as they are after a port was redirected, or no longer is. */
 #ifndef VFAB_BRIDGE_CONNTRACK_H
 #define VFAB_BRIDGE_CONNTRACK_H
 

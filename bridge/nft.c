@@ -391,7 +391,7 @@ static int write_table(struct nft *n, const struct nft_set *s)
 static bool is_about_us(const struct nlmsghdr *h, unsigned portid)
 {
 	const struct nfgenmsg *m = mnl_nlmsg_get_payload(h);
-	const struct nlattr *a;
+	struct nlattr *a;
 
 	if (h->nlmsg_pid == portid || mnl_nlmsg_get_payload_len(h) < sizeof(*m) ||
 	    NFNL_SUBSYS_ID(h->nlmsg_type) != NFNL_SUBSYS_NFTABLES ||
@@ -492,7 +492,7 @@ struct nft *nft_create(void)
 	n->portid = mnl_socket_get_portid(n->nl);
 	/* Errors without the message that they are about, which would be too long. */
 	mnl_socket_setsockopt(n->nl, NETLINK_CAP_ACK, &one, sizeof(one));
-	/* A batch is one message.  In a namespace for users there is no more than anybody may have, which is some hundred forwards. */
+	/* A batch is one message.  In a namespace for users there is as much as anybody may have: some hundred forwards. */
 	if (setsockopt(mnl_socket_get_fd(n->nl), SOL_SOCKET, SO_SNDBUFFORCE, &send, sizeof(send)) <
 	    0)
 		setsockopt(mnl_socket_get_fd(n->nl), SOL_SOCKET, SO_SNDBUF, &send, sizeof(send));

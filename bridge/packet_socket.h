@@ -19,8 +19,8 @@
 enum { PACKET_VNET_BYTES = 10 };
 
 /*
- * A socket on interface ifindex that passes what filter (bpf_frames_filter(); -1: everything) passes, from its first frame on.  outgoing:
- * the host's own frames too.  Frames that it sent itself never come back.  Descriptor or -errno.
+ * A socket on interface ifindex that passes what filter (bpf_frames_filter(); -1: everything) passes, from its first frame on.
+ * outgoing: the host's own frames too.  Frames that it sent itself never come back.  Descriptor or -errno.
  */
 int packet_socket(int ifindex, bool outgoing, int filter);
 int packet_filter(int sock, int filter); /* another one; 0 or -errno, as below */

@@ -346,7 +346,8 @@ struct addr_seen {
 static int see_addr(const struct nlmsghdr *h, void *arg)
 {
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
-	const struct nlattr *a, *address = NULL, *local = NULL;
+	const struct nlattr *address = NULL, *local = NULL;
+	struct nlattr *a;
 	const struct addr_seen *seen = arg;
 	struct ip ip = {{0}};
 	size_t size;

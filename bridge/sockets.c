@@ -53,7 +53,7 @@ static int see_socket(const struct nlmsghdr *h, void *arg)
 	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
 	struct waiting_socket s = {0};
 	const struct seen *seen = arg;
-	const struct nlattr *a;
+	struct nlattr *a;
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return MNL_CB_OK;

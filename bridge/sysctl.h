@@ -6,8 +6,8 @@
  * routes that routers advertise to it and listens to no more of them (accept_ra 1), so those interfaces are told to listen all
  * the same (2) before.
  *
- * What was done is noted in a file, so that the vfabd after a killed one can put it back: with the id of the boot, since a host that
- * was started again has begun anew.
+ * What was done is noted in a file, so that the vfabd after a killed one can put it back: with the id of the boot, since a host
+ * that was started again has begun anew.
  */
 #ifndef VFAB_BRIDGE_SYSCTL_H
 #define VFAB_BRIDGE_SYSCTL_H

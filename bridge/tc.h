@@ -5,7 +5,8 @@
 
 #include "bridge/rtnl.h"
 
-/* Puts a clsact qdisc with one filter on a link that is ours; both go with the link.  prog: of bpf_redirect_into().  0 or -errno. */
+/* Puts a clsact qdisc with one filter on a link that is ours; both go with the link. prog: of bpf_redirect_into(). 0 or
+ * -errno. */
 int tc_ingress(struct rtnl *r, int ifindex, int prog);
 
 #endif

@@ -53,13 +53,17 @@ static struct port *mapping_of(const struct session_table *t, const struct sessi
 	return &ports_at(t, s->outside, s->proto)->port[s->outside_port];
 }
 
-static uint64_t hash_map(const struct session_table *t, const struct session_key *k)
+static uint64_t hash_map(const struct session_table *t, const struct ip *inside, uint16_t port,
+			 uint16_t vid, unsigned proto)
 {
 	static const struct ip none;
 
-	return session_mix(t, &k->near, &none,
-			   k->near_port | (uint64_t)k->side << 32 |
-				   (uint64_t)proto_index(k->proto) << 48);
+	return session_mix(t, inside, &none, session_rest(port, 0, vid, (uint8_t)proto));
+}
+
+static uint64_t hash_map_key(const struct session_table *t, const struct session_key *k)
+{
+	return hash_map(t, &k->near, k->near_port, k->side, proto_index(k->proto));
 }
 
 struct session_key session_key_out(const struct session *s)
@@ -88,19 +92,41 @@ struct session_key session_key_in(const struct session_table *t, const struct se
 	return k;
 }
 
+/*
+ * Hashes come straight from a record's fields: a key made of them first would be written in small pieces and read in large ones,
+ * which the processor can only do when all older stores are done.
+ */
+uint64_t session_hash_out(const struct session_table *t, const struct session *s)
+{
+	return session_mix(t, &s->inside, &s->remote,
+			   session_rest(s->inside_port, s->remote_port, s->vid, s->proto));
+}
+
+uint64_t session_hash_in(const struct session_table *t, const struct session *s)
+{
+	const struct ip *near = &s->inside;
+	uint16_t side = s->outside & (uint16_t)~SESSION_ROUTED;
+
+	if (!is_routed(s)) {
+		near = &t->region->address[s->outside].ip;
+		side = t->region->address[s->outside].vid;
+	}
+	return session_mix(t, near, &s->remote,
+			   session_rest(s->outside_port, s->remote_port, side, s->proto));
+}
+
 struct session_hashes session_hashes(const struct session_table *t, const struct session *s)
 {
-	struct session_key out = session_key_out(s), in = session_key_in(t, s);
 	struct session_hashes h = {
-		.out = session_key_hash(t, &out),
-		.in = session_key_hash(t, &in),
+		.out = session_hash_out(t, s),
+		.in = session_hash_in(t, s),
 	};
 
 	__builtin_prefetch(index_first(&t->out, h.out), 1);
 	__builtin_prefetch(index_first(&t->in, h.in), 1);
 	if (s->kind != NAT_DYNAMIC)
 		return h;
-	h.map = hash_map(t, &out);
+	h.map = hash_map(t, &s->inside, s->inside_port, s->vid, proto_index(s->proto));
 	__builtin_prefetch(index_first(&t->map, h.map), 1);
 	__builtin_prefetch(mapping_of(t, s), 1);
 	return h;
@@ -198,7 +224,7 @@ struct session *session_find(struct session_table *t, enum nat_way way, const st
 
 void session_expect(const struct session_table *t, const struct session_key *k)
 {
-	uint64_t hash = hash_map(t, k);
+	uint64_t hash = hash_map_key(t, k);
 
 	__builtin_prefetch(index_first(&t->map, hash), 1);
 	__builtin_prefetch(index_second(&t->map, hash));
@@ -234,15 +260,8 @@ uint64_t session_rehash_mapping(const void *table, uint32_t place)
 	const struct session_table *t = table;
 	const struct port *p = &t->ports[place / PORTS].port[place % PORTS];
 	const struct guest *g = &t->guests.guest[p->guest];
-	static const uint8_t protos[PROTOS] = {PROTO_TCP, PROTO_UDP, PROTO_ICMP};
-	struct session_key k = {
-		.near = g->ip,
-		.near_port = p->inside_port,
-		.side = g->vid,
-		.proto = protos[place / PORTS % PROTOS],
-	};
 
-	return hash_map(t, &k);
+	return hash_map(t, &g->ip, p->inside_port, g->vid, place / PORTS % PROTOS);
 }
 
 static void copy_mapping(const struct session_table *t, uint32_t at, uint8_t proto,
@@ -266,7 +285,7 @@ static void copy_mapping(const struct session_table *t, uint32_t at, uint8_t pro
 bool mapping_find_inside(const struct session_table *t, const struct session_key *k, unsigned place,
 			 unsigned n_places, struct mapping *out)
 {
-	uint32_t at = session_find_mapping(t, k, hash_map(t, k), place, n_places);
+	uint32_t at = session_find_mapping(t, k, hash_map_key(t, k), place, n_places);
 
 	if (at == INDEX_NONE)
 		return false;
@@ -526,84 +545,86 @@ static bool choose_outside(struct session_table *t, const struct session_wish *w
 	return true;
 }
 
-/* The record that is to be, but for its outside end. */
-static struct session draft(const struct session_wish *w, uint32_t now_s)
+/* The record that is to be, but for its outside end; still free. */
+static void draft(struct session_table *t, const struct session_wish *w, uint16_t slot,
+		  uint32_t now_s, struct session *s)
 {
-	return (struct session){
-		.inside = w->inside,
-		.remote = w->remote,
-		.inside_port = w->inside_port,
-		.remote_port = w->remote_port,
-		.proto = w->proto,
-		.vid = w->vid,
-		.seen_s = now_s,
-		.rule = w->rule,
-		.kind = w->kind,
-		.flags = w->flags,
-	};
-}
-
-static void take_place(struct session_table *t, uint32_t place, const struct session *s,
-		       uint16_t slot)
-{
-	struct session_more *m = &t->more[place];
+	struct session_more *m = session_more(t, s);
 
 	/* The next ones will be taken soon. */
-	__builtin_prefetch(&t->session[place + AHEAD], 1);
+	__builtin_prefetch(s + AHEAD, 1);
 	__builtin_prefetch(m + AHEAD, 1);
-	t->session[place] = *s;
+	s->inside = w->inside;
+	s->remote = w->remote;
+	s->inside_port = w->inside_port;
+	s->remote_port = w->remote_port;
+	s->proto = w->proto;
+	s->vid = w->vid;
+	s->seen_s = now_s;
+	s->rx_frames = 0;
+	s->tx_frames = 0;
+	s->rule = w->rule;
+	s->kind = w->kind;
+	s->flags = w->flags;
 	*m = (struct session_more){
 		.wheel = {WHEEL_NONE, WHEEL_NONE},
 		.slot = slot,
 		.generation = (uint16_t)(m->generation + 1),
 	};
-	if (place >= t->region->places)
-		t->region->places = place + 1;
 }
 
-/* All that was asked is granted: the record, and all that knows of it. */
-static enum drop settle(struct session_table *t, const struct session_wish *w, struct session *s,
-			struct session_hashes *h, struct guest *g, struct session **out)
+/* The outside end, and then all that knows of the session. */
+static enum drop settle(struct session_table *t, const struct session_wish *w,
+			const struct session_key *k, struct session_hashes *h, struct guest *g,
+			struct session *s)
 {
-	struct session_key in = session_key_in(t, s);
-	uint32_t place;
+	bool is_new; /* its mapping: then nothing outside can have these ends */
 
-	h->in = session_key_hash(t, &in);
-	__builtin_prefetch(index_first(&t->in, h->in), 1);
-	/* A mapping that is new has no session outside that could have these ends. */
-	if ((s->kind != NAT_DYNAMIC || mapping_of(t, s)->sessions > 0) &&
-	    !make_way(t, NAT_IN, &in, h->in, s->seen_s))
+	if (!choose_outside(t, w, k, h->map, g, s))
 		return DROP_NAT_PORTS;
-	place = places_take(&t->places);
-	if (place == PLACES_NONE)
-		return DROP_NAT_FULL;
-	session_set_checksums(t, s);
-	take_place(t, place, s, g->slot);
-	if (!session_link(t, &t->session[place], h, g)) {
-		t->session[place].proto = 0;
-		places_give(&t->places, place);
-		return DROP_NAT_FULL;
+	h->in = session_hash_in(t, s);
+	__builtin_prefetch(index_first(&t->in, h->in), 1);
+	is_new = s->kind == NAT_DYNAMIC && mapping_of(t, s)->sessions == 0;
+	if (!is_new) {
+		struct session_key in = session_key_in(t, s);
+
+		if (!make_way(t, NAT_IN, &in, h->in, s->seen_s))
+			return DROP_NAT_PORTS;
 	}
-	*out = &t->session[place];
-	__atomic_store_n(&(*out)->state, w->state, __ATOMIC_RELEASE);
-	return DROP_NONE;
+	session_set_checksums(t, s);
+	if (session_link(t, s, h, g))
+		return DROP_NONE;
+	if (is_new)
+		ports_give(ports_at(t, s->outside, s->proto), s->outside_port, s->seen_s);
+	return DROP_NAT_FULL;
 }
 
 static enum drop begin(struct session_table *t, const struct session_wish *w,
 		       const struct session_key *k, struct session_hashes *h, struct guest *g,
 		       uint64_t now_ns, struct session **out)
 {
-	struct session s = draft(w, seconds(now_ns));
+	struct session *s;
+	uint32_t place;
 	enum drop why;
 
 	if (!guest_may_begin(g, w->net->rate, now_ns))
 		return DROP_NAT_RATE;
-	if (!choose_outside(t, w, k, h->map, g, &s))
-		return DROP_NAT_PORTS;
-	why = settle(t, w, &s, h, g, out);
-	if (why != DROP_NONE && s.kind == NAT_DYNAMIC && mapping_of(t, &s)->sessions == 0)
-		ports_give(ports_at(t, s.outside, s.proto), s.outside_port, s.seen_s);
-	return why;
+	place = places_take(&t->places);
+	if (place == PLACES_NONE)
+		return DROP_NAT_FULL;
+	s = &t->session[place];
+	draft(t, w, g->slot, seconds(now_ns), s);
+	why = settle(t, w, k, h, g, s);
+	if (why != DROP_NONE) {
+		s->proto = 0;
+		places_give(&t->places, place);
+		return why;
+	}
+	if (place >= t->region->places)
+		t->region->places = place + 1;
+	__atomic_store_n(&s->state, w->state, __ATOMIC_RELEASE);
+	*out = s;
+	return DROP_NONE;
 }
 
 enum drop session_add(struct session_table *t, const struct session_wish *w, uint64_t now_ns,
@@ -617,7 +638,7 @@ enum drop session_add(struct session_table *t, const struct session_wish *w, uin
 		.side = w->vid,
 		.proto = w->proto,
 	};
-	struct session_hashes h = {.out = session_key_hash(t, &k), .map = hash_map(t, &k)};
+	struct session_hashes h = {.out = session_key_hash(t, &k), .map = hash_map_key(t, &k)};
 	struct guest *g;
 	uint16_t slot;
 	enum drop why;

@@ -101,11 +101,16 @@ static inline uint64_t session_mix(const struct session_table *t, const struct i
 	return (uint64_t)sum ^ (uint64_t)(sum >> 64);
 }
 
+/* All else of a key in one word. */
+static inline uint64_t session_rest(uint16_t near_port, uint16_t far_port, uint16_t side, uint8_t proto)
+{
+	return near_port | (uint64_t)far_port << 16 | (uint64_t)side << 32 | (uint64_t)proto << 48;
+}
+
 static inline uint64_t session_key_hash(const struct session_table *t, const struct session_key *k)
 {
 	return session_mix(t, &k->near, &k->far,
-			   k->near_port | (uint64_t)k->far_port << 16 | (uint64_t)k->side << 32 |
-				   (uint64_t)k->proto << 48);
+			   session_rest(k->near_port, k->far_port, k->side, k->proto));
 }
 
 /* What the three indexes know a session by; map: of dynamic ones. */
@@ -114,6 +119,8 @@ struct session_hashes {
 };
 struct session_key session_key_out(const struct session *s);
 struct session_key session_key_in(const struct session_table *t, const struct session *s);
+uint64_t session_hash_out(const struct session_table *t, const struct session *s);
+uint64_t session_hash_in(const struct session_table *t, const struct session *s);
 /* Asks for their lines, and for the entry of the port, too. */
 struct session_hashes session_hashes(const struct session_table *t, const struct session *s);
 

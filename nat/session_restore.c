@@ -197,17 +197,15 @@ static void restore_all(struct session_table *t, uint32_t now_s)
 static uint64_t rehash_out(const void *table, uint32_t place)
 {
 	const struct session_table *t = table;
-	struct session_key k = session_key_out(&t->session[place]);
 
-	return session_key_hash(t, &k);
+	return session_hash_out(t, &t->session[place]);
 }
 
 static uint64_t rehash_in(const void *table, uint32_t place)
 {
 	const struct session_table *t = table;
-	struct session_key k = session_key_in(t, &t->session[place]);
 
-	return session_key_hash(t, &k);
+	return session_hash_in(t, &t->session[place]);
 }
 
 static bool take_rooms(struct session_table *t, uint64_t seed[2])

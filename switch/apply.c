@@ -195,18 +195,11 @@ static void set_nat(struct daemon *d, struct nat_plan *plan)
 	nat_plan_destroy(change.plan);
 }
 
-static bool is_same_leg(const struct gateway_leg *a, const struct gateway_leg *b)
-{
-	return a->vid == b->vid && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0 &&
-	       memcmp(&a->v4, &b->v4, sizeof(a->v4)) == 0 &&
-	       memcmp(&a->v6, &b->v6, sizeof(a->v6)) == 0;
-}
-
 /* Legs of the published fabric: stations for L2, and news for their neighbours. */
-static void settle_legs(struct daemon *d, const struct fabric *old)
+static void settle_legs(struct daemon *d)
 {
 	const struct gateway_conf *legs = d->fabric->legs;
-	struct nat_change change = {.gateway = d->gateway};
+	struct nat_change change = {.gateway = d->gateway, .legs = legs};
 
 	fdb_flush(d->fdb, is_stale, d->fabric, true);
 	for (unsigned i = 1; i < legs->n_legs; i++) {
@@ -214,14 +207,11 @@ static void settle_legs(struct daemon *d, const struct fabric *old)
 
 		if (leg->is_host_only || mac_is_zero(&leg->mac))
 			continue;
-		if (!old || i >= old->legs->n_legs || !is_same_leg(leg, &old->legs->leg[i]))
-			change.legs = legs;
 		if (fdb_add_static(d->fdb, fdb_key_of(leg->mac.b, leg->vid), OUT_LOCAL, FDB_LOCAL) <
 		    0)
 			log_warn("gateway of VLAN %u: no room for its address", leg->vid);
 	}
-	if (change.legs)
-		worker_call(d->worker[0], commit_nat, &change);
+	worker_call(d->worker[0], commit_nat, &change);
 }
 
 int apply_publish(struct daemon *d)
@@ -235,7 +225,7 @@ int apply_publish(struct daemon *d)
 	}
 	set_nat(d, plan);
 	old = swap_fabric(d, fab);
-	settle_legs(d, old);
+	settle_legs(d);
 	fabric_destroy(old);
 	uplinks_apply(d->uplinks);
 	return 0;
@@ -623,7 +613,7 @@ static void commit(struct attempt *a, struct conf *to)
 	was = swap_fabric(d, a->fab);
 	for (unsigned i = 0; i < a->n_workers; i++)
 		worker_go(d->worker[i]);
-	settle_legs(d, was);
+	settle_legs(d);
 	fabric_destroy(was);
 	walk_statics(d, to, NULL, add_static);
 	uplinks_apply(d->uplinks);

@@ -23,8 +23,8 @@ struct host_needs {
 struct host *host_create(const struct host_needs *needs); /* NULL without memory */
 void host_destroy(struct host *h); /* takes everything back; NULL is fine */
 
-/* A BROKER_HOST_SET with its memfd, which stays the caller's.  0, and text says what stands in the way; or -errno, text says why, and
- * all is as it was. */
+/* A BROKER_HOST_SET with its memfd, which stays the caller's. 0, and text says what stands in the way; or -errno, text says
+ * why, and all is as it was. */
 int host_take(struct host *h, const struct host_set *set, int fd, char text[static TAP_TEXT_SIZE]);
 
 /* The tap of that name was made again: it has lost what was set on it. */

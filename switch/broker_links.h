@@ -2,8 +2,8 @@
 /*
  * broker_links: every interface of the host that the switch asked for as an uplink, kept over its restarts and watched.
  *
- * What.  Set down and up, without carrier, renamed, with another MTU or MAC: told once each.  Deleted, moved away, or made a port of
- * a bridge: it waits, and is opened again when the name it was asked for is there and usable.  Nothing polls.
+ * What.  Set down and up, without carrier, renamed, with another MTU or MAC: told once each.  Deleted, moved away, or made a
+ * port of a bridge: it waits, and is opened again when the name it was asked for is there and usable.  Nothing polls.
  *
  * Limits.  LINKS_MAX interfaces, each of one port.
  */

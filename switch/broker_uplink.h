@@ -21,8 +21,8 @@ struct link_spec {
 	char port[LINK_PORT_SIZE];
 	char interface[LINK_NAME_SIZE]; /* vfabd's namespace; never renamed, moved or set: it is the host's */
 	uint8_t promisc; /* bridged networks: frames for other MACs too */
-	/* What is in the way is the host's: there is none of that name, it is not Ethernet or the loopback, it is a port of a bridge
-	 * or of another uplink, the host holds a refused address.  Answer PORT_WAITING, text says why; NOTICE_LINK when that ends. */
+	/* Where what is in the way is the host's: there is none of that name, it is not Ethernet, it is a port of a bridge or
+	 * of another uplink, the host holds a refused address.  Answer PORT_WAITING, text says why; NOTICE_LINK when that ends. */
 	uint8_t may_wait;
 	uint8_t n_refused;
 	uint8_t reserved;
@@ -50,14 +50,16 @@ struct link_answer {
 /*
  * The host's side of all host uplinks: what BROKER_HOST_SET carries in a memfd, uplinks first, then forwards.
  *
- * In this order: an uplink's interface must be a tap of ours.  No socket of the host may hold a port of a forward that the set before
- * did not have (-EADDRINUSE, text names port, program and process).  The table is written (nft.h), in one transaction; when that
- * fails nothing has changed.  Forwarding is turned on where it was off: IPv4 while an uplink has IPv4, IPv6 while one has IPv6, unless
- * leaves_forwarding.  route_localnet is set on the taps while a forward is bound to 127.0.0.0/8.
+ * In this order: an uplink's interface must be a tap of ours.  No socket of the host may hold a port of a forward that the set
+ * before did not have (-EADDRINUSE, text names port, program and process).  The table is written (nft.h), in one transaction;
+ * when that fails nothing has changed.  Connections of UDP to ports that go elsewhere now are forgotten.  Forwarding is turned
+ * on where it was off: IPv4 while an uplink has IPv4, IPv6 while one has IPv6, unless leaves_forwarding.  route_localnet is set
+ * on a tap while a forward of IPv4 leads there that is not bound, or is bound to 127.0.0.0/8.
  *
- * All is taken back when n_uplinks is 0, when a switch is ready that did not ask for it, and when vfabd ends; what a killed vfabd
- * leaves goes with the next one's first set or end.  The table is put back when it was flushed or changed, and when chains of others
- * begin or cease to drop what is forwarded that is said: NOTICE_HOST; also the text of an answer without error.
+ * All is taken back when n_uplinks is 0, when a switch is ready that did not ask for it, and when vfabd ends.  A vfabd that is
+ * killed leaves the switches of the stack as they are, and a note beside its control socket (SOCKET.host) by which the next one
+ * puts them back at its own end.  The table is put back when it was changed, and when chains of others begin or cease to drop
+ * what is forwarded that is said: NOTICE_HOST; the same in the text of an answer without error.
  */
 struct host_set {
 	uint32_t n_uplinks, n_forwards;

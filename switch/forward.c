@@ -588,8 +588,8 @@ static enum drop flood_routed(struct pass *p, unsigned i)
 }
 
 /*
- * Stage 2 for a frame of the gateway's: where L2 sends it in the VLAN that it has now.  Nothing is learned, the port that the packet came in
- * by may be the one that it leaves by, and isolation is between guests, not between a guest and its gateway.
+ * Stage 2 for a frame of the gateway's: where L2 sends it in the VLAN that it has now.  Nothing is learned, the port that the
+ * packet came in by may be the one that it leaves by, and isolation is between guests, not between a guest and its gateway.
  */
 INLINE enum drop route(struct pass *p, unsigned i, struct recorder *rec)
 {

@@ -260,7 +260,8 @@ static void fill_net(struct nat_net *out, const struct conf *c, const struct con
 
 	*out = (struct nat_net){
 		.vid = net->vlan,
-		.outside = (uint16_t)uplink_place(c, net->uplink),
+		.outside = net->mode == NET_NAT ? (uint16_t)uplink_place(c, net->uplink)
+						: NAT_NO_OUTSIDE,
 		.is_open = nat->is_open,
 		.routes_v6 = nat->ipv6 == IPV6_ROUTED,
 		.udp_s = seconds(nat->udp_ms),
@@ -342,9 +343,11 @@ struct nat_plan *legs_nat_plan(const struct conf *c, const struct gateway_conf *
 		const struct conf_network *net = &c->networks[i];
 		const struct gateway_leg *leg;
 
+		if (!has_leg(c, net))
+			continue;
+		fill_net(&nets[conf.n_nets++], c, net); /* routes have sessions too */
 		if (net->mode != NET_NAT)
 			continue;
-		fill_net(&nets[conf.n_nets++], c, net);
 		leg = &g->leg[g->leg[g->leg_of[net->vlan]].outside];
 		for (size_t k = 0; k < net->n_forwards; k++)
 			conf.n_rules +=

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * uplink: the ways out, as the control thread knows them: what became of each uplink of the configuration, its addresses (static, or by
- * the DHCP client), and the legs and the NAT that follow from it.
+ * uplink: the ways out, as the control thread knows them: what became of each uplink of the configuration, and its addresses,
+ * static or by the DHCP client.
  */
 #ifndef VFAB_SWITCH_UPLINK_H
 #define VFAB_SWITCH_UPLINK_H

@@ -316,6 +316,7 @@ static void answer_call(struct worker *w)
 		return;
 	atomic_store_explicit(&w->call, NULL, memory_order_relaxed);
 	call->fn(w->fwd, call->arg);
+	w->due_ns = 0; /* it may have given the gateway something to do */
 	sem_post(&call->done);
 }
 

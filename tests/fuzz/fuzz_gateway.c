@@ -29,16 +29,16 @@ enum {
 };
 
 static const uint16_t vids[] = {VID_A, VID_B, VID_H, VID_R, VID_U};
-static struct lab_frame frame;
+static struct gate_frame frame;
 
 static uint16_t read_le16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] | p[1] << 8);
 }
 
-static void fix(struct lab_frame *f, uint16_t vid)
+static void fix(struct gate_frame *f, uint16_t vid)
 {
-	struct mac leg = lab_leg(vid);
+	struct mac leg = gate_leg(vid);
 	uint8_t *ip = f->b + ETH_HEADER;
 
 	if (f->len < ETH_HEADER + 20)
@@ -75,7 +75,7 @@ static void give(struct lab *l, uint8_t op, uint8_t where, struct offload off)
 
 	if (op & OP_FIX)
 		fix(&frame, vid);
-	f = lab_give(l, vid, &frame, SNAP_MIN + (where / 5) * 4u);
+	f = gate_give(l, vid, &frame, SNAP_MIN + (where / 5) * 4u);
 	f->off = off;
 	if (!admit(f))
 		goto not_taken;
@@ -99,12 +99,12 @@ not_taken:
 
 static void know(struct lab *l)
 {
-	lab_meet(l, VID_U, "192.0.2.254");
-	lab_meet(l, VID_U, "2001:db8::fe");
-	lab_meet(l, VID_A, "10.10.0.5");
-	lab_meet(l, VID_A, "fd00:a::5");
-	lab_meet(l, VID_B, "10.20.0.9");
-	lab_meet(l, VID_R, "2001:db8:40::5");
+	gate_meet(l, VID_U, "192.0.2.254");
+	gate_meet(l, VID_U, "2001:db8::fe");
+	gate_meet(l, VID_A, "10.10.0.5");
+	gate_meet(l, VID_A, "fd00:a::5");
+	gate_meet(l, VID_B, "10.20.0.9");
+	gate_meet(l, VID_R, "2001:db8:40::5");
 }
 
 /* One record; returns the bytes that it took. */
@@ -132,23 +132,23 @@ static size_t step(struct lab *l, const uint8_t *data, size_t size)
 	if (frame.len >= ETH_HEADER && frame.len <= FRAME_MAX)
 		give(l, op, data[1], off);
 	if ((op & (OP_RUN | OP_TICK)) || l->v.n == VEC_SIZE) {
-		lab_run(l);
-		lab_clear(l);
+		gate_run(l);
+		gate_clear(l);
 	}
 	if (op & OP_TICK)
-		lab_tick(l, 1);
+		gate_tick(l, 1);
 	return HEAD + n;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct lab *l = lab_create();
+	struct lab *l = gate_create();
 
 	for (size_t at = 0; size - at > HEAD;)
 		at += step(l, data + at, size - at);
-	lab_run(l);
+	gate_run(l);
 	for (unsigned i = 0; i < 5; i++)
-		lab_tick(l, 1);
-	lab_destroy(l);
+		gate_tick(l, 1);
+	gate_destroy(l);
 	return 0;
 }

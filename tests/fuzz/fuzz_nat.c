@@ -48,16 +48,16 @@ static void make(const struct step *s, const char *src, uint16_t sport, const ch
 {
 	switch (s->what >> 4 & 3) {
 	case 0:
-		lab_udp(src, sport, dst, dport);
+		nat_lab_udp(src, sport, dst, dport);
 		break;
 	case 1:
-		lab_tcp(src, sport, dst, dport, s->a & 0x3f, (uint32_t)s->b << 8, s->c, s->c);
+		nat_lab_tcp(src, sport, dst, dport, s->a & 0x3f, (uint32_t)s->b << 8, s->c, s->c);
 		break;
 	case 2:
-		lab_query(src, dst, is_request, is_request ? sport : dport);
+		nat_lab_query(src, dst, is_request, is_request ? sport : dport);
 		break;
 	default:
-		lab_tcp(src, sport, dst, dport, SYN, s->b, 0, 0);
+		nat_lab_tcp(src, sport, dst, dport, SYN, s->b, 0, 0);
 	}
 }
 
@@ -65,7 +65,7 @@ static void check_list(void)
 {
 	uint32_t per_net[2] = {0}, per_guest[2][16] = {0};
 
-	n_listed = lab_list(listed, LISTED);
+	n_listed = nat_lab_list(listed, LISTED);
 	for (unsigned i = 0; i < n_listed; i++) {
 		const struct nat_entry *a = &listed[i];
 		unsigned net = a->vid == LAB_IN2, guest = a->inside_ip.b[15] % 16;
@@ -128,15 +128,15 @@ static void send_out(const struct step *s)
 	if ((s->whom & 3) == 2 && n_listed)
 		far = listed[s->far % n_listed].outside_port;
 	make(s, guest, port, remote, far, is_request);
-	if (lab_out(vid_of(s)) != DROP_NONE || lab.vid != LAB_OUT)
+	if (nat_lab_out(vid_of(s)) != DROP_NONE || lab.vid != LAB_OUT)
 		return;
 	outside = lab.k.sport;
 	if (s->b & 1)
 		return;
 	make(s, remote, far, is_exempt ? guest : own[v6], outside, false);
-	assert(lab_in(LAB_OUT) == DROP_NONE);
+	assert(nat_lab_in(LAB_OUT) == DROP_NONE);
 	assert(lab.vid == vid_of(s));
-	assert(lab_dst_is(guest, port));
+	assert(nat_lab_dst_is(guest, port));
 }
 
 static void send_in(const struct step *s)
@@ -149,7 +149,7 @@ static void send_in(const struct step *s)
 		port = listed[s->port % n_listed].outside_port;
 	make(s, remotes[v6][s->whom & 1], (uint16_t)(s->far % 16 + 50), own[v6], port, s->b & 1);
 	may_pass = was_listed() || is_inviting();
-	if (lab_in(LAB_OUT) == DROP_NONE)
+	if (nat_lab_in(LAB_OUT) == DROP_NONE)
 		assert(may_pass);
 }
 
@@ -166,36 +166,38 @@ static void send_error(const struct step *s)
 	e = &listed[s->port % n_listed];
 	if (ip_is_v4(&e->inside_ip) == v6)
 		return;
-	lab_ip_packet(is_in ? &e->outside_ip : &e->remote_ip, is_in ? &e->remote_ip : &e->inside_ip,
-		      PROTO_UDP, "\0\0\0\0\0\14\0\0abcd", 12);
+	nat_lab_ip_packet(is_in ? &e->outside_ip : &e->remote_ip,
+			  is_in ? &e->remote_ip : &e->inside_ip, PROTO_UDP, "\0\0\0\0\0\14\0\0abcd",
+			  12);
 	write_be16(lab.f.snap + lab.k.l4, is_in ? e->outside_port : e->remote_port);
 	write_be16(lab.f.snap + lab.k.l4 + 2, is_in ? e->remote_port : e->inside_port);
 	if (s->a & 2)
 		lab.f.snap[14 + s->b % 60] ^= s->c;
-	lab_error(remotes[v6][s->whom & 1], types[v6][s->far & 3], s->c, s->b % 16);
+	nat_lab_error(remotes[v6][s->whom & 1], types[v6][s->far & 3], s->c, s->b % 16);
 	if (is_in)
-		lab_in(LAB_OUT);
+		nat_lab_in(LAB_OUT);
 	else
-		lab_out(e->vid);
+		nat_lab_out(e->vid);
 }
 
 static void send_fragment(const struct step *s)
 {
 	static struct lab whole;
 	uint8_t l4[128] = {0};
-	struct ip src = lab_ip(guests[0][s->who & 3]), dst = lab_ip(remotes[0][s->whom & 1]);
+	struct ip src = nat_lab_ip(guests[0][s->who & 3]),
+		  dst = nat_lab_ip(remotes[0][s->whom & 1]);
 
 	write_be16(l4, near_port(s));
 	write_be16(l4 + 2, 53);
 	write_be16(l4 + 4, sizeof(l4));
-	lab_ip_packet(&src, &dst, PROTO_UDP, l4, sizeof(l4));
+	nat_lab_ip_packet(&src, &dst, PROTO_UDP, l4, sizeof(l4));
 	write_be16(lab.f.snap + 18, s->c & 3);
 	memcpy(whole.memory, lab.memory, sizeof(lab.memory));
 	whole.k = lab.k;
-	lab_fragment(&whole, s->a % 16 * 8u, s->b % 5 * 8u);
+	nat_lab_fragment(&whole, s->a % 16 * 8u, s->b % 5 * 8u);
 	if (!lab.k.f)
 		return;
-	lab_out(vid_of(s));
+	nat_lab_out(vid_of(s));
 	while (lab_held())
 		assert(lab.vid == LAB_OUT);
 }
@@ -209,14 +211,14 @@ static void reconfigure(const struct step *s)
 	prefix_parse("172.16.0.0/12", &lab.nets[0].exempt[0]);
 	lab.conf.n_rules = 0;
 	if (s->a & 8)
-		lab_add_rule("a", PROTO_TCP, own[0], (uint16_t)(s->c * 257), (uint16_t)(s->c * 257),
-			     guests[0][0], 80);
+		nat_lab_add_rule("a", PROTO_TCP, own[0], (uint16_t)(s->c * 257),
+				 (uint16_t)(s->c * 257), guests[0][0], 80);
 	if (s->a & 16)
-		lab_add_rule("b", PROTO_UDP, NULL, 5000, 60000, guests[0][1], 5000);
+		nat_lab_add_rule("b", PROTO_UDP, NULL, 5000, 60000, guests[0][1], 5000);
 	if (s->a & 32)
-		lab_restart();
+		nat_lab_restart();
 	else
-		lab_commit();
+		nat_lab_commit();
 }
 
 /* Any bytes as a packet. */
@@ -232,7 +234,7 @@ static void send_raw(const uint8_t *data, size_t n, bool is_out)
 	write_be16(lab.f.snap + 12, lab.f.etype);
 	if (packet_parse(&lab.k, &lab.f) != DROP_NONE && lab.f.etype == ETYPE_IPV4 &&
 	    (data[0] & 15) >= 5)
-		lab_fix_ipv4();
+		nat_lab_fix_ipv4();
 	if (packet_parse(&lab.k, &lab.f) == DROP_NONE) {
 		struct nat_job j = {
 			.k = &lab.k, .vid = is_out ? LAB_IN : LAB_OUT, .slot = LAB_SLOT};
@@ -248,13 +250,13 @@ static void send_raw(const uint8_t *data, size_t n, bool is_out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	lab_setup(NULL);
+	nat_lab_setup(NULL);
 	n_listed = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		lab.nets[i].sessions = SESSIONS;
 		lab.nets[i].per_guest = PER_GUEST;
 	}
-	lab_commit();
+	nat_lab_commit();
 	for (unsigned n = 0; n < STEPS_MAX && (n + 1) * STEP <= size; n++) {
 		struct step s;
 
@@ -268,7 +270,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			send_in(&s);
 			break;
 		case 3:
-			lab_wait(s.a * (s.b & 1 ? 60.0 : 1.0) + s.c / 256.0);
+			nat_lab_wait(s.a * (s.b & 1 ? 60.0 : 1.0) + s.c / 256.0);
 			break;
 		case 4:
 			send_error(&s);
@@ -284,6 +286,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		check_list();
 	}
-	lab_teardown(NULL);
+	nat_lab_teardown(NULL);
 	return 0;
 }

@@ -12,12 +12,12 @@
 
 enum { ICMP_CSUM = 2, UDP_CSUM = 6, TCP_CSUM = 16, IP_HEADERS = 40 };
 
-struct mac lab_host(uint16_t vid, uint8_t last)
+struct mac gate_host(uint16_t vid, uint8_t last)
 {
 	return (struct mac){{2, 0, 0, 0, (uint8_t)vid, last}};
 }
 
-struct mac lab_leg(uint16_t vid)
+struct mac gate_leg(uint16_t vid)
 {
 	return (struct mac){{2, 0x76, 0x66, 0, 0, (uint8_t)vid}};
 }
@@ -44,7 +44,8 @@ static void add_leg(struct lab *l, unsigned place, uint16_t vid, const char *v4,
 {
 	struct gateway_leg *leg = &l->conf->leg[place];
 
-	*leg = (struct gateway_leg){.vid = vid, .slot = SLOT_MAX, .mac = lab_leg(vid), .mtu = 1500};
+	*leg = (struct gateway_leg){
+		.vid = vid, .slot = SLOT_MAX, .mac = gate_leg(vid), .mtu = 1500};
 	leg->v4 = prefix_of(v4);
 	leg->v6 = prefix_of(v6);
 	l->conf->leg_of[vid] = (uint16_t)place;
@@ -136,7 +137,7 @@ static void make_nat(struct lab *l)
 	nat_commit(gateway_nat(l->g), plan);
 }
 
-struct lab *lab_create(void)
+struct lab *gate_create(void)
 {
 	static const uint64_t seed[2] = {0x1234567, 0x89abcdef01};
 	struct lab *l = aligned_alloc(64, sizeof(*l));
@@ -163,7 +164,7 @@ struct lab *lab_create(void)
 	return l;
 }
 
-void lab_clear(struct lab *l)
+void gate_clear(struct lab *l)
 {
 	for (unsigned i = 0; i < 2 * VEC_SIZE; i++) {
 		free(l->mem[i]);
@@ -172,9 +173,9 @@ void lab_clear(struct lab *l)
 	l->v.n = 0;
 }
 
-void lab_destroy(struct lab *l)
+void gate_destroy(struct lab *l)
 {
-	lab_clear(l);
+	gate_clear(l);
 	gateway_destroy(l->g);
 	gateway_conf_destroy(l->conf);
 	gateway_made_fini(&l->made);
@@ -206,7 +207,7 @@ static uint64_t pseudo(const uint8_t *ip, bool is_v6, uint8_t proto, uint32_t n)
 	return csum_pseudo(src, src + (is_v6 ? 16 : 4), is_v6 ? 16 : 4, proto, n);
 }
 
-static void write_ip(uint8_t *p, const struct lab_say *say, uint32_t n)
+static void write_ip(uint8_t *p, const struct gate_say *say, uint32_t n)
 {
 	struct ip src = ip_of(say->src), dst = ip_of(say->dst);
 	uint8_t ttl = say->ttl ? say->ttl : 64;
@@ -231,11 +232,11 @@ static void write_ip(uint8_t *p, const struct lab_say *say, uint32_t n)
 	write_be16(p + 10, csum_fold(csum_add(0, p, 20)));
 }
 
-void lab_ip(struct lab_frame *f, const struct lab_say *say, const void *l4, uint32_t n)
+void gate_ip(struct gate_frame *f, const struct gate_say *say, const void *l4, uint32_t n)
 {
 	struct ip src = ip_of(say->src);
 	bool is_v6 = !ip_is_v4(&src);
-	struct mac to = lab_leg(say->vid), from = lab_host(say->vid, src.b[15]);
+	struct mac to = gate_leg(say->vid), from = gate_host(say->vid, src.b[15]);
 	uint8_t *ip = f->b + ETH_HEADER, *p = ip + (is_v6 ? 40 : 20);
 	unsigned field = csum_field(say->proto);
 
@@ -252,11 +253,11 @@ void lab_ip(struct lab_frame *f, const struct lab_say *say, const void *l4, uint
 	f->len = (uint32_t)(p - f->b) + n;
 }
 
-void lab_udp(struct lab_frame *f, const struct lab_say *say, uint16_t sport, uint16_t dport,
-	     uint32_t payload)
+void gate_udp(struct gate_frame *f, const struct gate_say *say, uint16_t sport, uint16_t dport,
+	      uint32_t payload)
 {
 	static _Thread_local uint8_t l4[LAB_FRAME];
-	struct lab_say udp = *say;
+	struct gate_say udp = *say;
 
 	write_be16(l4, sport);
 	write_be16(l4 + 2, dport);
@@ -264,38 +265,38 @@ void lab_udp(struct lab_frame *f, const struct lab_say *say, uint16_t sport, uin
 	for (uint32_t i = 0; i < payload; i++)
 		l4[8 + i] = (uint8_t)(i * 7);
 	udp.proto = PROTO_UDP;
-	lab_ip(f, &udp, l4, 8 + payload);
+	gate_ip(f, &udp, l4, 8 + payload);
 }
 
-void lab_tcp(struct lab_frame *f, const struct lab_say *say, uint16_t sport, uint16_t dport,
-	     uint8_t flags)
+void gate_tcp(struct gate_frame *f, const struct gate_say *say, uint16_t sport, uint16_t dport,
+	      uint8_t flags)
 {
 	/* With the option MSS 1460. */
 	uint8_t l4[24] = {[7] = 100, [11] = 77, [12] = 6 << 4, [13] = flags, [20] = 2, 4, 5, 180};
-	struct lab_say tcp = *say;
+	struct gate_say tcp = *say;
 
 	write_be16(l4, sport);
 	write_be16(l4 + 2, dport);
 	tcp.proto = PROTO_TCP;
-	lab_ip(f, &tcp, l4, sizeof(l4));
+	gate_ip(f, &tcp, l4, sizeof(l4));
 }
 
-void lab_echo(struct lab_frame *f, const struct lab_say *say, uint16_t id, uint32_t payload)
+void gate_echo(struct gate_frame *f, const struct gate_say *say, uint16_t id, uint32_t payload)
 {
 	static _Thread_local uint8_t l4[LAB_FRAME];
 	struct ip src = ip_of(say->src);
-	struct lab_say echo = *say;
+	struct gate_say echo = *say;
 
 	echo.proto = ip_is_v4(&src) ? PROTO_ICMP : PROTO_ICMPV6;
 	l4[0] = ip_is_v4(&src) ? 8 : 128;
 	write_be16(l4 + 4, id);
 	for (uint32_t i = 0; i < payload; i++)
 		l4[8 + i] = (uint8_t)(i * 3);
-	lab_ip(f, &echo, l4, 8 + payload);
+	gate_ip(f, &echo, l4, 8 + payload);
 }
 
-void lab_arp(struct lab_frame *f, uint16_t vid, uint8_t op, struct mac sha, const char *spa,
-	     const char *tpa, struct mac to)
+void gate_arp(struct gate_frame *f, uint16_t vid, uint8_t op, struct mac sha, const char *spa,
+	      const char *tpa, struct mac to)
 {
 	static const uint8_t fixed[] = {8, 6, 0, 1, 8, 0, 6, 4, 0};
 	struct ip source = ip_of(spa), target = ip_of(tpa);
@@ -315,7 +316,7 @@ void lab_arp(struct lab_frame *f, uint16_t vid, uint8_t op, struct mac sha, cons
 	f->len = ETH_MIN;
 }
 
-struct frame *lab_give(struct lab *l, uint16_t vid, const struct lab_frame *from, uint32_t snap)
+struct frame *gate_give(struct lab *l, uint16_t vid, const struct gate_frame *from, uint32_t snap)
 {
 	unsigned i = l->v.n++;
 	struct frame *f = &l->v.f[i];
@@ -351,7 +352,7 @@ struct frame *lab_give(struct lab *l, uint16_t vid, const struct lab_frame *from
 /* --- what leaves ------------------------------------------------------------------------- */
 
 /* Sums of the headers, and of L4 where all of it is there. */
-static void check_ip(const struct lab_frame *f, const struct frame *of)
+static void check_ip(const struct gate_frame *f, const struct frame *of)
 {
 	const uint8_t *ip = f->b + ETH_HEADER;
 	bool is_v6 = ip[0] >> 4 == 6;
@@ -373,7 +374,7 @@ static void check_ip(const struct lab_frame *f, const struct frame *of)
 				  all - header)) == 0);
 }
 
-static void read_raw(struct lab_frame *to, const struct frame *f)
+static void read_raw(struct gate_frame *to, const struct frame *f)
 {
 	uint32_t there = f->snap_len;
 
@@ -385,7 +386,7 @@ static void read_raw(struct lab_frame *to, const struct frame *f)
 	assert(to->len == f->len);
 }
 
-void lab_read(struct lab_frame *to, const struct frame *f)
+void gate_read(struct gate_frame *to, const struct frame *f)
 {
 	read_raw(to, f);
 	assert(f->etype == frame_etype(f));
@@ -393,16 +394,16 @@ void lab_read(struct lab_frame *to, const struct frame *f)
 		check_ip(to, f);
 }
 
-void lab_made(const struct lab *l, unsigned i, struct lab_frame *to)
+void gate_made(const struct lab *l, unsigned i, struct gate_frame *to)
 {
 	assert(i < l->made.vec.n);
-	lab_read(to, &l->made.vec.f[i]);
+	gate_read(to, &l->made.vec.f[i]);
 }
 
 /* What holds of every frame, however odd it was. */
 static void check_all(const struct lab *l)
 {
-	static _Thread_local struct lab_frame f;
+	static _Thread_local struct gate_frame f;
 
 	for (unsigned i = 0; i < l->v.n; i++) {
 		const struct frame *of = &l->v.f[i];
@@ -419,7 +420,7 @@ static void check_all(const struct lab *l)
 	}
 }
 
-void lab_run(struct lab *l)
+void gate_run(struct lab *l)
 {
 	uint8_t index[VEC_SIZE];
 
@@ -429,11 +430,11 @@ void lab_run(struct lab *l)
 	check_all(l);
 }
 
-uint64_t lab_tick(struct lab *l, uint64_t seconds)
+uint64_t gate_tick(struct lab *l, uint64_t seconds)
 {
 	uint64_t next;
 
-	lab_clear(l);
+	gate_clear(l);
 	l->call.now_ns += seconds * 1000000000;
 	l->made.vec.n = 0; /* the worker has sent them */
 	next = gateway_tick(l->g, &l->call);
@@ -441,13 +442,13 @@ uint64_t lab_tick(struct lab *l, uint64_t seconds)
 	return next;
 }
 
-void lab_meet(struct lab *l, uint16_t vid, const char *text)
+void gate_meet(struct lab *l, uint16_t vid, const char *text)
 {
 	struct ip ip = ip_of(text);
 	struct neigh_claim c = {
 		.ip = ip,
 		.vid = vid,
-		.mac = lab_host(vid, ip.b[15]),
+		.mac = gate_host(vid, ip.b[15]),
 		.may_make = true,
 		.is_answer = true,
 	};

@@ -31,41 +31,41 @@ struct lab {
 	struct vec v;
 };
 
-struct lab *lab_create(void);
-void lab_destroy(struct lab *l);
+struct lab *gate_create(void);
+void gate_destroy(struct lab *l);
 
 /* A frame in hand, whole. */
-struct lab_frame {
+struct gate_frame {
 	uint8_t b[LAB_FRAME];
 	uint32_t len;
 };
 
-struct mac lab_host(uint16_t vid, uint8_t last);
-struct mac lab_leg(uint16_t vid);
+struct mac gate_host(uint16_t vid, uint8_t last);
+struct mac gate_leg(uint16_t vid);
 /* Ethernet, IP and L4 with right checksums; from a host of that VLAN to the leg. */
-struct lab_say {
+struct gate_say {
 	uint16_t vid;
 	const char *src, *dst;
 	uint8_t proto, ttl; /* ttl 0: 64 */
 	uint16_t id, flags; /* IPv4: identification, flags and offset */
 };
-void lab_ip(struct lab_frame *f, const struct lab_say *say, const void *l4, uint32_t n);
-void lab_udp(struct lab_frame *f, const struct lab_say *say, uint16_t sport, uint16_t dport, uint32_t payload);
-void lab_tcp(struct lab_frame *f, const struct lab_say *say, uint16_t sport, uint16_t dport, uint8_t flags);
-void lab_echo(struct lab_frame *f, const struct lab_say *say, uint16_t id, uint32_t payload);
+void gate_ip(struct gate_frame *f, const struct gate_say *say, const void *l4, uint32_t n);
+void gate_udp(struct gate_frame *f, const struct gate_say *say, uint16_t sport, uint16_t dport, uint32_t payload);
+void gate_tcp(struct gate_frame *f, const struct gate_say *say, uint16_t sport, uint16_t dport, uint8_t flags);
+void gate_echo(struct gate_frame *f, const struct gate_say *say, uint16_t id, uint32_t payload);
 /* op 1 or 2; from a host to `to` (zero: everybody). */
-void lab_arp(struct lab_frame *f, uint16_t vid, uint8_t op, struct mac sha, const char *spa, const char *tpa, struct mac to);
+void gate_arp(struct gate_frame *f, uint16_t vid, uint8_t op, struct mac sha, const char *spa, const char *tpa, struct mac to);
 
 /* Gives a frame; snap bytes of it are the snapshot. */
-struct frame *lab_give(struct lab *l, uint16_t vid, const struct lab_frame *f, uint32_t snap);
-void lab_run(struct lab *l);	/* takes all that were given */
-void lab_clear(struct lab *l);	/* forgets them */
-uint64_t lab_tick(struct lab *l, uint64_t seconds); /* later */
+struct frame *gate_give(struct lab *l, uint16_t vid, const struct gate_frame *f, uint32_t snap);
+void gate_run(struct lab *l);	/* takes all that were given */
+void gate_clear(struct lab *l);	/* forgets them */
+uint64_t gate_tick(struct lab *l, uint64_t seconds); /* later */
 /* The frame as it would leave; asserts that its headers and checksums are right. */
-void lab_read(struct lab_frame *to, const struct frame *f);
+void gate_read(struct gate_frame *to, const struct frame *f);
 /* Made frame i. */
-void lab_made(const struct lab *l, unsigned i, struct lab_frame *to);
+void gate_made(const struct lab *l, unsigned i, struct gate_frame *to);
 /* Host `last` of that VLAN says who it is, so that nothing waits for it. */
-void lab_meet(struct lab *l, uint16_t vid, const char *ip);
+void gate_meet(struct lab *l, uint16_t vid, const char *ip);
 
 #endif

@@ -12,7 +12,7 @@ struct lab lab;
 
 static const uint64_t seed[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 
-struct ip lab_ip(const char *text)
+struct ip nat_lab_ip(const char *text)
 {
 	struct ip ip;
 
@@ -21,7 +21,7 @@ struct ip lab_ip(const char *text)
 	return ip;
 }
 
-void lab_commit(void)
+void nat_lab_commit(void)
 {
 	struct nat_plan *plan = nat_plan_create(&lab.conf);
 
@@ -43,7 +43,7 @@ static void add_net(uint16_t vid, uint16_t outside)
 	};
 }
 
-int lab_setup(void **state)
+int nat_lab_setup(void **state)
 {
 	(void)state;
 	memset(&lab, 0, sizeof(lab));
@@ -57,17 +57,17 @@ int lab_setup(void **state)
 	add_net(LAB_IN2, 0);
 	add_net(LAB_ROUTED, NAT_NO_OUTSIDE);
 	lab.outsides[0] = (struct nat_outside){.vid = LAB_OUT, .n_pool = 2};
-	lab.outsides[0].pool[0] = lab_ip("192.0.2.1");
-	lab.outsides[0].pool[1] = lab_ip("2001:db8::1");
+	lab.outsides[0].pool[0] = nat_lab_ip("192.0.2.1");
+	lab.outsides[0].pool[1] = nat_lab_ip("2001:db8::1");
 	lab.outsides[1] = (struct nat_outside){.vid = LAB_OUT2, .n_pool = 1};
-	lab.outsides[1].pool[0] = lab_ip("203.0.113.1");
+	lab.outsides[1].pool[0] = nat_lab_ip("203.0.113.1");
 	lab.nat = nat_create(lab.region, true, lab.now_ns, seed);
 	assert(lab.nat);
-	lab_commit();
+	nat_lab_commit();
 	return 0;
 }
 
-int lab_teardown(void **state)
+int nat_lab_teardown(void **state)
 {
 	(void)state;
 	nat_destroy(lab.nat);
@@ -75,15 +75,15 @@ int lab_teardown(void **state)
 	return 0;
 }
 
-void lab_restart(void)
+void nat_lab_restart(void)
 {
 	nat_destroy(lab.nat);
 	lab.nat = nat_create(lab.region, false, lab.now_ns, seed);
 	assert(lab.nat);
-	lab_commit();
+	nat_lab_commit();
 }
 
-void lab_wait(double seconds)
+void nat_lab_wait(double seconds)
 {
 	uint64_t until = lab.now_ns + (uint64_t)(seconds * 1e9), next;
 
@@ -96,8 +96,8 @@ void lab_wait(double seconds)
 	lab.now_ns = until;
 }
 
-struct nat_rule *lab_add_rule(const char *id, uint8_t proto, const char *bind, uint16_t first,
-			      uint16_t last, const char *guest, uint16_t guest_first)
+struct nat_rule *nat_lab_add_rule(const char *id, uint8_t proto, const char *bind, uint16_t first,
+				  uint16_t last, const char *guest, uint16_t guest_first)
 {
 	struct nat_rule *r = &lab.rules[lab.conf.n_rules++];
 
@@ -107,11 +107,11 @@ struct nat_rule *lab_add_rule(const char *id, uint8_t proto, const char *bind, u
 		.first = first,
 		.last = last,
 		.guest_first = guest_first,
-		.guest = lab_ip(guest),
+		.guest = nat_lab_ip(guest),
 	};
 	snprintf(r->id, sizeof(r->id), "%s", id);
 	if (bind)
-		r->bind = lab_ip(bind);
+		r->bind = nat_lab_ip(bind);
 	return r;
 }
 
@@ -143,7 +143,7 @@ static void parse(void)
 		lab.k.f = NULL;
 }
 
-void lab_fix_ipv4(void)
+void nat_lab_fix_ipv4(void)
 {
 	uint8_t *ip = snap() + 14;
 
@@ -168,7 +168,7 @@ static uint64_t l4_sum(const struct packet *k)
 	return sum_of(sum, k->f->snap + k->l4, n);
 }
 
-void lab_fix_l4(void)
+void nat_lab_fix_l4(void)
 {
 	uint8_t *field = snap() + lab.k.l4 + csum_at(lab.k.proto);
 	uint16_t sum;
@@ -178,8 +178,8 @@ void lab_fix_l4(void)
 	write_be16(field, sum == 0 && lab.k.proto == PROTO_UDP ? 0xffff : sum);
 }
 
-void lab_ip_packet(const struct ip *src, const struct ip *dst, uint8_t proto, const void *l4,
-		   uint32_t bytes)
+void nat_lab_ip_packet(const struct ip *src, const struct ip *dst, uint8_t proto, const void *l4,
+		       uint32_t bytes)
 {
 	bool v6 = !ip_is_v4(src);
 	unsigned header = v6 ? 40 : 20;
@@ -210,9 +210,9 @@ void lab_ip_packet(const struct ip *src, const struct ip *dst, uint8_t proto, co
 	if (v6)
 		parse();
 	else
-		lab_fix_ipv4();
+		nat_lab_fix_ipv4();
 	if (lab.k.f)
-		lab_fix_l4();
+		nat_lab_fix_l4();
 }
 
 static void fill_payload(uint8_t *p, uint32_t n)
@@ -223,12 +223,12 @@ static void fill_payload(uint8_t *p, uint32_t n)
 
 static void make(const char *src, const char *dst, uint8_t proto, const void *l4, uint32_t bytes)
 {
-	struct ip from = lab_ip(src), to = lab_ip(dst);
+	struct ip from = nat_lab_ip(src), to = nat_lab_ip(dst);
 
-	lab_ip_packet(&from, &to, proto, l4, bytes);
+	nat_lab_ip_packet(&from, &to, proto, l4, bytes);
 }
 
-void lab_udp(const char *src, uint16_t sport, const char *dst, uint16_t dport)
+void nat_lab_udp(const char *src, uint16_t sport, const char *dst, uint16_t dport)
 {
 	uint8_t l4[20] = {0};
 
@@ -239,8 +239,8 @@ void lab_udp(const char *src, uint16_t sport, const char *dst, uint16_t dport)
 	make(src, dst, PROTO_UDP, l4, sizeof(l4));
 }
 
-void lab_tcp(const char *src, uint16_t sport, const char *dst, uint16_t dport, uint8_t flags,
-	     uint32_t seq, uint32_t ack, uint32_t payload)
+void nat_lab_tcp(const char *src, uint16_t sport, const char *dst, uint16_t dport, uint8_t flags,
+		 uint32_t seq, uint32_t ack, uint32_t payload)
 {
 	uint8_t l4[1600] = {0};
 
@@ -257,7 +257,7 @@ void lab_tcp(const char *src, uint16_t sport, const char *dst, uint16_t dport, u
 	make(src, dst, PROTO_TCP, l4, 20 + payload);
 }
 
-void lab_query(const char *src, const char *dst, bool is_request, uint16_t id)
+void nat_lab_query(const char *src, const char *dst, bool is_request, uint16_t id)
 {
 	bool v6 = strchr(src, ':');
 	uint8_t l4[24] = {0};
@@ -269,9 +269,9 @@ void lab_query(const char *src, const char *dst, bool is_request, uint16_t id)
 	make(src, dst, v6 ? PROTO_ICMPV6 : PROTO_ICMP, l4, sizeof(l4));
 }
 
-void lab_error(const char *from, uint8_t type, uint8_t code, unsigned inner_l4)
+void nat_lab_error(const char *from, uint8_t type, uint8_t code, unsigned inner_l4)
 {
-	struct ip router = lab_ip(from), to = lab.k.src;
+	struct ip router = nat_lab_ip(from), to = lab.k.src;
 	unsigned n = (unsigned)(lab.k.l4 - lab.k.l3) + inner_l4;
 	uint8_t l4[8 + 1400] = {type, code};
 	bool v6 = lab.k.is_v6;
@@ -279,10 +279,10 @@ void lab_error(const char *from, uint8_t type, uint8_t code, unsigned inner_l4)
 	if (n > lab.k.ip_bytes)
 		n = lab.k.ip_bytes;
 	memcpy(l4 + 8, snap() + 14, n);
-	lab_ip_packet(&router, &to, v6 ? PROTO_ICMPV6 : PROTO_ICMP, l4, 8 + n);
+	nat_lab_ip_packet(&router, &to, v6 ? PROTO_ICMPV6 : PROTO_ICMP, l4, 8 + n);
 }
 
-void lab_fragment(const struct lab *whole, unsigned at, unsigned n)
+void nat_lab_fragment(const struct lab *whole, unsigned at, unsigned n)
 {
 	unsigned header = (unsigned)(whole->k.l4 - whole->k.l3);
 	unsigned all = whole->k.ip_bytes - header;
@@ -311,7 +311,7 @@ void lab_fragment(const struct lab *whole, unsigned at, unsigned n)
 	if (whole->k.is_v6)
 		parse();
 	else
-		lab_fix_ipv4();
+		nat_lab_fix_ipv4();
 }
 
 /* --- Verbs --- */
@@ -326,7 +326,7 @@ static bool does_inner_hold(void)
 	return finish(sum_of(0, ip, (ip[0] & 15) * 4u)) == 0;
 }
 
-bool lab_checksums_hold(void)
+bool nat_lab_checksums_hold(void)
 {
 	const struct packet *k = &lab.k;
 	const uint8_t *ip = k->f->snap + k->l3;
@@ -354,7 +354,7 @@ static void check(enum drop drop)
 	assert(ip_equal(&k.src, &lab.k.src) && ip_equal(&k.dst, &lab.k.dst));
 	assert(k.sport == lab.k.sport && k.dport == lab.k.dport);
 	assert(k.fragment_id == lab.k.fragment_id);
-	assert(lab_checksums_hold());
+	assert(nat_lab_checksums_hold());
 }
 
 static struct nat_job job(uint16_t vid)
@@ -362,7 +362,7 @@ static struct nat_job job(uint16_t vid)
 	return (struct nat_job){.k = &lab.k, .vid = vid, .slot = LAB_SLOT};
 }
 
-enum drop lab_out(uint16_t vid)
+enum drop nat_lab_out(uint16_t vid)
 {
 	struct nat_job j = job(vid);
 	enum drop drop;
@@ -375,7 +375,7 @@ enum drop lab_out(uint16_t vid)
 	return drop;
 }
 
-enum drop lab_in(uint16_t vid)
+enum drop nat_lab_in(uint16_t vid)
 {
 	struct nat_job j = job(vid);
 	enum drop drop;
@@ -388,7 +388,7 @@ enum drop lab_in(uint16_t vid)
 	return drop;
 }
 
-enum drop lab_route(uint16_t vid, uint16_t to_vid, bool may_begin)
+enum drop nat_lab_route(uint16_t vid, uint16_t to_vid, bool may_begin)
 {
 	struct nat_job j = job(vid);
 	enum drop drop;
@@ -416,21 +416,21 @@ bool lab_held(void)
 	return true;
 }
 
-bool lab_src_is(const char *ip, uint16_t port)
+bool nat_lab_src_is(const char *ip, uint16_t port)
 {
-	struct ip want = lab_ip(ip);
+	struct ip want = nat_lab_ip(ip);
 
 	return ip_equal(&lab.k.src, &want) && lab.k.sport == port;
 }
 
-bool lab_dst_is(const char *ip, uint16_t port)
+bool nat_lab_dst_is(const char *ip, uint16_t port)
 {
-	struct ip want = lab_ip(ip);
+	struct ip want = nat_lab_ip(ip);
 
 	return ip_equal(&lab.k.dst, &want) && lab.k.dport == port;
 }
 
-struct nat_net_stats lab_stats(uint16_t vid)
+struct nat_net_stats nat_lab_stats(uint16_t vid)
 {
 	struct nat_net_stats s;
 
@@ -439,15 +439,15 @@ struct nat_net_stats lab_stats(uint16_t vid)
 	return s;
 }
 
-uint16_t lab_mapping(uint16_t vid, const char *src, uint16_t sport)
+uint16_t nat_lab_mapping(uint16_t vid, const char *src, uint16_t sport)
 {
 	bool v6 = strchr(src, ':');
 
-	lab_udp(src, sport, v6 ? "2001:db8:f::9" : "198.51.100.9", 9);
-	return lab_out(vid) == DROP_NONE ? lab.k.sport : 0;
+	nat_lab_udp(src, sport, v6 ? "2001:db8:f::9" : "198.51.100.9", 9);
+	return nat_lab_out(vid) == DROP_NONE ? lab.k.sport : 0;
 }
 
-unsigned lab_list(struct nat_entry *out, unsigned max)
+unsigned nat_lab_list(struct nat_entry *out, unsigned max)
 {
 	const struct nat_filter all = {0};
 	uint64_t cursor = 0;

@@ -79,15 +79,22 @@ def test(w):
     half = Tcp(w, a, next(ports), o, 80)
     half.end = half.out(SYN)[0].source
     half.seq += 1
-    closing = Tcp(w, a, next(ports), o, 80).open()
-    closing.out(FIN | ACK)
-    closing.seq += 1
+    closing, gone, one_way = (Tcp(w, a, next(ports), o, 80).open() for _ in range(3))
+    for c in (closing, gone, one_way):
+        c.out(FIN | ACK)
+        c.seq += 1
+    for c in (closing, gone):
+        c.back(FIN | ACK)
+        c.ack += 1
+        c.out(ACK)
     later(w, 239)
     expect(len(half.back(SYN | ACK)), 1, "N20: half open for 3 min 59 s")
     expect(len(closing.back(ACK)), 1, "N20: closing for 3 min 59 s")
-    later(w, 245)
-    expect(closing.back(ACK), [], "N20: closing for longer")
-    later(w, 2 * 3600 + 180 - 239 - 245)
+    later(w, 6)
+    expect(gone.back(ACK), [], "N20: closing for longer")
+    later(w, 3600)
+    expect(len(one_way.back(PSH | ACK, b"more")), 1, "N20: half closed for an hour (RFC 7857 2)")
+    later(w, 2 * 3600 + 180 - 239 - 6 - 3600)
     expect(t.lives(), True, "N20: established and idle for 2 h 3 min")
     later(w, 7440 + 5)
     expect(t.back(PSH | ACK, b"late"), [], "N20: established and idle for 2 h 4 min 5 s")

@@ -24,17 +24,17 @@ static void make_udp(const char *src, uint16_t sport, const char *dst, uint16_t 
 		     uint16_t id)
 {
 	uint8_t l4[1400];
-	struct ip from = lab_ip(src), to = lab_ip(dst);
+	struct ip from = nat_lab_ip(src), to = nat_lab_ip(dst);
 
 	for (unsigned i = 0; i < n; i++)
 		l4[i] = (uint8_t)(i * 11 + id);
 	write_be16(l4, sport);
 	write_be16(l4 + 2, dport);
 	write_be16(l4 + 4, (uint16_t)n);
-	lab_ip_packet(&from, &to, PROTO_UDP, l4, n);
+	nat_lab_ip_packet(&from, &to, PROTO_UDP, l4, n);
 	if (!lab.k.is_v6) {
 		write_be16(lab.f.snap + 18, id);
-		lab_fix_ipv4();
+		nat_lab_fix_ipv4();
 	}
 	memcpy(&whole.memory, lab.memory, sizeof(lab.memory));
 	whole.k = lab.k;
@@ -43,9 +43,9 @@ static void make_udp(const char *src, uint16_t sport, const char *dst, uint16_t 
 static void make_query(unsigned n)
 {
 	uint8_t l4[1400] = {8, 0, 0, 0, 0, 7, 0, 1};
-	struct ip from = lab_ip(in1), to = lab_ip(out1);
+	struct ip from = nat_lab_ip(in1), to = nat_lab_ip(out1);
 
-	lab_ip_packet(&from, &to, PROTO_ICMP, l4, n);
+	nat_lab_ip_packet(&from, &to, PROTO_ICMP, l4, n);
 	memcpy(&whole.memory, lab.memory, sizeof(lab.memory));
 	whole.k = lab.k;
 }
@@ -77,8 +77,8 @@ static void join(void)
 static void check_joined(unsigned n)
 {
 	assert_int_equal(n_joined, n);
-	lab_ip_packet(&lab.k.src, &lab.k.dst, lab.k.proto, joined, n);
-	/* lab_ip_packet() made it anew: the same, or the other zero. */
+	nat_lab_ip_packet(&lab.k.src, &lab.k.dst, lab.k.proto, joined, n);
+	/* nat_lab_ip_packet() made it anew: the same, or the other zero. */
 	{
 		unsigned at = lab.k.proto == PROTO_UDP ? 6 : 2;
 
@@ -102,16 +102,16 @@ static unsigned send_piece(bool is_out, unsigned v6, unsigned piece)
 {
 	unsigned n = 0;
 
-	lab_fragment(&whole, piece * PIECE, PIECE);
-	assert_int_equal(is_out ? lab_out(LAB_IN) : lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_fragment(&whole, piece * PIECE, PIECE);
+	assert_int_equal(is_out ? nat_lab_out(LAB_IN) : nat_lab_in(LAB_OUT), DROP_NONE);
 	if (lab.held)
 		return 0;
 	do {
 		assert_int_equal(lab.vid, is_out ? LAB_OUT : LAB_IN);
 		if (is_out)
-			assert_true(lab_src_is(family[v6].us, lab.k.sport));
+			assert_true(nat_lab_src_is(family[v6].us, lab.k.sport));
 		else
-			assert_true(lab_dst_is(family[v6].in, lab.k.dport));
+			assert_true(nat_lab_dst_is(family[v6].in, lab.k.dport));
 		join();
 		n++;
 	} while (lab_held());
@@ -130,8 +130,8 @@ static void any_order(void **state)
 		unsigned v6 = run >> 1 & 1, got = 0;
 		uint16_t port;
 
-		lab_udp(family[v6].in, 4000, family[v6].out, 53);
-		assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+		nat_lab_udp(family[v6].in, 4000, family[v6].out, 53);
+		assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 		port = lab.k.sport;
 		if (is_out)
 			make_udp(family[v6].in, 4000, family[v6].out, 53, LENGTH, (uint16_t)run);
@@ -154,8 +154,8 @@ static void query(void **state)
 	make_query(LENGTH);
 	join_start();
 	for (unsigned i = 3; i-- > 0;) {
-		lab_fragment(&whole, i * PIECE, PIECE);
-		assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+		nat_lab_fragment(&whole, i * PIECE, PIECE);
+		assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 		assert_int_equal(lab.held, i > 0);
 	}
 	do
@@ -174,8 +174,8 @@ static void identifications_differ(void **state)
 		make_udp(i ? in1 : "10.0.0.6", 4000, out1, 53, LENGTH, 99);
 		join_start();
 		for (unsigned p = 0; p < 3; p++) {
-			lab_fragment(&whole, p * PIECE, PIECE);
-			assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+			nat_lab_fragment(&whole, p * PIECE, PIECE);
+			assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 			join();
 		}
 		id[i] = joined_id;
@@ -188,31 +188,31 @@ static void overlaps(void **state)
 {
 	(void)state;
 	make_udp(in1, 4000, out1, 53, LENGTH, 1);
-	lab_fragment(&whole, 0, 400);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	lab_fragment(&whole, 0, 400);
-	assert_int_equal(lab_out(LAB_IN), DROP_FRAGMENT);
-	lab_fragment(&whole, 392, 400);
-	assert_int_equal(lab_out(LAB_IN), DROP_FRAGMENT);
-	lab_fragment(&whole, 8, 8); /* RFC 1858: over the flags of TCP, or the ports */
-	assert_int_equal(lab_out(LAB_IN), DROP_FRAGMENT);
-	lab_fragment(&whole, 800, 400);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_fragment(&whole, 0, 400);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	nat_lab_fragment(&whole, 0, 400);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_FRAGMENT);
+	nat_lab_fragment(&whole, 392, 400);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_FRAGMENT);
+	nat_lab_fragment(&whole, 8, 8); /* RFC 1858: over the flags of TCP, or the ports */
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_FRAGMENT);
+	nat_lab_fragment(&whole, 800, 400);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	/* Behind the end; another end. */
 	make_udp(in1, 4000, out1, 53, LENGTH + 80, 1);
-	lab_fragment(&whole, 1200, 40);
-	assert_int_equal(lab_out(LAB_IN), DROP_FRAGMENT);
-	lab_fragment(&whole, 1200, 0);
-	assert_int_equal(lab_out(LAB_IN), DROP_FRAGMENT);
+	nat_lab_fragment(&whole, 1200, 40);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_FRAGMENT);
+	nat_lab_fragment(&whole, 1200, 0);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_FRAGMENT);
 	make_udp(in1, 4000, out1, 53, 600, 1);
-	lab_fragment(&whole, 400, 0);
-	assert_int_equal(lab_out(LAB_IN), DROP_FRAGMENT);
+	nat_lab_fragment(&whole, 400, 0);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_FRAGMENT);
 	make_udp(in1, 4000, out1, 53, LENGTH, 1);
-	lab_fragment(&whole, 400, 400);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_fragment(&whole, 400, 400);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	/* It was whole, and is forgotten: one more of it waits for a first one that has been. */
-	lab_fragment(&whole, 400, 400);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_fragment(&whole, 400, 400);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_true(lab.held);
 }
 
@@ -223,13 +223,13 @@ static void refused(void **state)
 
 	(void)state;
 	make_udp(out1, 53, us, 5555, LENGTH, 1);
-	lab_fragment(&whole, 800, 400);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_fragment(&whole, 800, 400);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	assert_true(lab.held);
-	lab_fragment(&whole, 0, 400);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
-	lab_fragment(&whole, 400, 400);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	nat_lab_fragment(&whole, 0, 400);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	nat_lab_fragment(&whole, 400, 400);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
 	assert_false(lab_held());
 	nat_stats(lab.nat, &stats);
 	assert_int_equal(stats.fragments_lost, 1);
@@ -242,17 +242,17 @@ static void lifetime(void **state)
 
 	(void)state;
 	make_udp(in1, 4000, out1, 53, LENGTH, 1);
-	lab_fragment(&whole, 400, 400);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	lab_wait(14.9);
+	nat_lab_fragment(&whole, 400, 400);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	nat_lab_wait(14.9);
 	nat_stats(lab.nat, &stats);
 	assert_int_equal(stats.fragments, 1);
-	lab_wait(0.2);
+	nat_lab_wait(0.2);
 	nat_stats(lab.nat, &stats);
 	assert_int_equal(stats.fragments, 0);
 	assert_int_equal(stats.fragments_lost, 1);
-	lab_fragment(&whole, 0, 400);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_fragment(&whole, 0, 400);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_false(lab_held());
 }
 
@@ -263,22 +263,22 @@ static void flood_of_first_ones(void **state)
 	uint16_t port;
 
 	(void)state;
-	lab_udp(in1, 4000, out1, 53);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_udp(in1, 4000, out1, 53);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	port = lab.k.sport;
 	for (unsigned i = 0; i < 200000; i++) {
 		char source[32];
 
 		snprintf(source, sizeof(source), "198.18.%u.%u", i >> 8 & 255, i & 255);
 		make_udp(source, 53, us, port, 48, (uint16_t)(i >> 16));
-		lab_fragment(&whole, 0, 24);
-		lab_in(LAB_OUT);
+		nat_lab_fragment(&whole, 0, 24);
+		nat_lab_in(LAB_OUT);
 		if (i % 1000)
 			continue;
 		make_udp(out1, 53, us, port, LENGTH, (uint16_t)i);
 		for (unsigned p = 0; p < 3; p++) {
-			lab_fragment(&whole, p * PIECE, PIECE);
-			assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+			nat_lab_fragment(&whole, p * PIECE, PIECE);
+			assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 			assert_false(lab.held);
 		}
 	}
@@ -288,16 +288,16 @@ static void flood_of_first_ones(void **state)
 
 		snprintf(source, sizeof(source), "198.18.%u.%u", i >> 8 & 255, i & 255);
 		make_udp(source, 53, us, port, LENGTH, (uint16_t)i);
-		lab_fragment(&whole, 800, 400);
-		lab_in(LAB_OUT);
+		nat_lab_fragment(&whole, 800, 400);
+		nat_lab_in(LAB_OUT);
 	}
 	nat_stats(lab.nat, &stats);
 	assert_true(stats.fragment_bytes <= (uint64_t)FRAG_SLOTS * FRAG_SLOT_BYTES);
 	assert_true(stats.fragments <= FRAG_DATAGRAMS);
 	make_udp(out1, 53, us, port, LENGTH, 7);
 	for (unsigned p = 3; p-- > 0;) {
-		lab_fragment(&whole, p * PIECE, PIECE);
-		assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+		nat_lab_fragment(&whole, p * PIECE, PIECE);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	}
 	assert_true(lab_held());
 	assert_true(lab_held());
@@ -313,20 +313,20 @@ static void share_of_a_source(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 5000; i++) {
 		make_udp(in1, 4000, out1, 53, LENGTH, (uint16_t)(i % 50));
-		lab_fragment(&whole, 8 + i / 50 * 8, 8);
-		refused_frames += lab_out(LAB_IN) == DROP_FRAGMENT;
+		nat_lab_fragment(&whole, 8 + i / 50 * 8, 8);
+		refused_frames += nat_lab_out(LAB_IN) == DROP_FRAGMENT;
 	}
 	nat_stats(lab.nat, &stats);
 	assert_int_equal(stats.fragments, FRAG_SOURCE_SLOTS);
 	assert_int_equal(refused_frames, 5000 - FRAG_SOURCE_SLOTS);
 	make_udp("10.0.0.6", 4000, out1, 53, LENGTH, 1);
-	lab_fragment(&whole, 400, 400);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_fragment(&whole, 400, 400);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_true(lab.held);
 	for (unsigned i = 0; i < 5000; i++) {
 		make_udp(in1, 4000, out1, 53, LENGTH, (uint16_t)i);
-		lab_fragment(&whole, 400, 400);
-		lab_out(LAB_IN);
+		nat_lab_fragment(&whole, 400, 400);
+		nat_lab_out(LAB_IN);
 	}
 	nat_stats(lab.nat, &stats);
 	assert_true(stats.fragments <= FRAG_PER_SOURCE + 1);
@@ -345,17 +345,17 @@ static void large_frame(void **state)
 	for (unsigned i = 0; i < sizeof(body); i++)
 		body[i] = (uint8_t)(i * 3 + (i >> 8));
 	make_udp(in1, 4000, out1, 53, LENGTH, 1);
-	lab_fragment(&whole, 400, 16);
+	nat_lab_fragment(&whole, 400, 16);
 	write_be16(lab.f.snap + 16, 20 + 16 + 60000);
 	write_be16(lab.f.snap + 20, 0x2000 | 2);
 	lab.f.len = 14 + 20 + 16 + 60000;
 	lab.f.body = iov;
 	lab.f.body_cnt = 2;
-	lab_fix_ipv4();
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_fix_ipv4();
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_true(lab.held);
-	lab_fragment(&whole, 0, 16);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_fragment(&whole, 0, 16);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_true(nat_held(lab.nat, &k, &f, &vid, lab.now_ns));
 	assert_int_equal(frame_copy(&f, 50, got, sizeof(got)), sizeof(body));
 	assert_memory_equal(got, body, sizeof(body));
@@ -367,14 +367,14 @@ static void routed(void **state)
 {
 	(void)state;
 	make_udp(in1, 4000, "10.9.0.7", 53, LENGTH, 1);
-	lab_fragment(&whole, 400, 0);
-	assert_int_equal(lab_route(LAB_IN, LAB_ROUTED, true), DROP_NONE);
+	nat_lab_fragment(&whole, 400, 0);
+	assert_int_equal(nat_lab_route(LAB_IN, LAB_ROUTED, true), DROP_NONE);
 	assert_true(lab.held);
-	lab_fragment(&whole, 0, 400);
-	assert_int_equal(lab_route(LAB_IN, LAB_ROUTED, true), DROP_NONE);
+	nat_lab_fragment(&whole, 0, 400);
+	assert_int_equal(nat_lab_route(LAB_IN, LAB_ROUTED, true), DROP_NONE);
 	assert_true(lab_held());
 	assert_int_equal(lab.vid, LAB_ROUTED);
-	assert_true(lab_src_is(in1, 0) && lab_dst_is("10.9.0.7", 0));
+	assert_true(nat_lab_src_is(in1, 0) && nat_lab_dst_is("10.9.0.7", 0));
 }
 
 /* Random fragments of few datagrams against a bitmap of bytes: what passes never overlaps. */
@@ -390,15 +390,15 @@ static void twin(void **state)
 		unsigned n = 8 + (unsigned)random() % 20 * 8;
 
 		if (i % 3000 == 0) {
-			lab_wait(16);
+			nat_lab_wait(16);
 			memset(seen, 0, sizeof(seen));
 			memset(bytes, 0, sizeof(bytes));
 		}
 		make_udp(in1, (uint16_t)(4000 + d), out1, 53, 1400, (uint16_t)d);
 		if (n > 1400 - at)
 			n = 1400 - at;
-		lab_fragment(&whole, at, n);
-		if (lab_out(LAB_IN) == DROP_NONE) {
+		nat_lab_fragment(&whole, at, n);
+		if (nat_lab_out(LAB_IN) == DROP_NONE) {
 			bytes[d] += n;
 			for (unsigned b = at; b < at + n; b++) {
 				assert_false(seen[d][b]);
@@ -415,7 +415,7 @@ static void twin(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, nat_lab_setup, nat_lab_teardown)
 
 int main(void)
 {

@@ -9,33 +9,33 @@
 
 #include "tests/lib/gateway_lab.h"
 
-static struct lab_frame in, out;
+static struct gate_frame in, out;
 static const struct mac nobody;
 
 static int setup(void **state)
 {
-	*state = lab_create();
+	*state = gate_create();
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	lab_destroy(*state);
+	gate_destroy(*state);
 	return 0;
 }
 
 /* One frame through; what became of it. */
-static struct frame *pass(struct lab *l, uint16_t vid, const struct lab_frame *f)
+static struct frame *pass(struct lab *l, uint16_t vid, const struct gate_frame *f)
 {
 	struct frame *of;
 
-	lab_clear(l);
-	of = lab_give(l, vid, f, 64);
-	lab_run(l);
+	gate_clear(l);
+	of = gate_give(l, vid, f, 64);
+	gate_run(l);
 	return of;
 }
 
-static void assert_icmp(const struct lab_frame *f, uint8_t type, uint8_t code)
+static void assert_icmp(const struct gate_frame *f, uint8_t type, uint8_t code)
 {
 	const uint8_t *ip = f->b + ETH_HEADER, *l4 = ip + (ip[0] >> 4 == 6 ? 40 : 20);
 
@@ -50,7 +50,7 @@ static void assert_mac(const uint8_t *at, struct mac mac)
 	assert_memory_equal(at, &mac, 6);
 }
 
-static void assert_v4(const struct lab_frame *f, unsigned at, const char *text)
+static void assert_v4(const struct gate_frame *f, unsigned at, const char *text)
 {
 	struct ip ip;
 
@@ -69,25 +69,25 @@ static void test_arp(void **state)
 					 10, 10, 0, 1, 2,  0, 0, 0,    10,   5,	   10,	 10, 0, 5};
 	struct lab *l = *state;
 
-	lab_arp(&in, VID_A, 1, lab_host(VID_A, 5), "10.10.0.5", "10.10.0.1", nobody);
-	assert_true(gateway_wants(&l->conf->leg[LAB_A], lab_give(l, VID_A, &in, 64)));
+	gate_arp(&in, VID_A, 1, gate_host(VID_A, 5), "10.10.0.5", "10.10.0.1", nobody);
+	assert_true(gateway_wants(&l->conf->leg[LAB_A], gate_give(l, VID_A, &in, 64)));
 	assert_int_equal(pass(l, VID_A, &in)->out, OUT_LOCAL);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(out.len, ETH_MIN);
 	assert_memory_equal(out.b, answer, sizeof(answer));
 	assert_int_equal(l->made.vec.f[0].tci, VID_A);
 	/* by unicast; and a probe of RFC 5227 */
-	lab_arp(&in, VID_A, 1, lab_host(VID_A, 5), "10.10.0.5", "10.10.0.1", lab_leg(VID_A));
+	gate_arp(&in, VID_A, 1, gate_host(VID_A, 5), "10.10.0.5", "10.10.0.1", gate_leg(VID_A));
 	pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_arp(&in, VID_A, 1, lab_host(VID_A, 7), "0.0.0.0", "10.10.0.1", nobody);
+	gate_arp(&in, VID_A, 1, gate_host(VID_A, 7), "0.0.0.0", "10.10.0.1", nobody);
 	pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 1);
 	/* for others: not ours */
-	lab_arp(&in, VID_A, 1, lab_host(VID_A, 5), "10.10.0.5", "10.10.0.9", nobody);
-	lab_clear(l);
-	assert_false(gateway_wants(&l->conf->leg[LAB_A], lab_give(l, VID_A, &in, 64)));
+	gate_arp(&in, VID_A, 1, gate_host(VID_A, 5), "10.10.0.5", "10.10.0.9", nobody);
+	gate_clear(l);
+	assert_false(gateway_wants(&l->conf->leg[LAB_A], gate_give(l, VID_A, &in, 64)));
 }
 
 static void test_arp_bad(void **state)
@@ -101,12 +101,12 @@ static void test_arp_bad(void **state)
 	struct lab *l = *state;
 
 	for (unsigned i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-		lab_arp(&in, VID_A, 1, lab_host(VID_A, 5), "10.10.0.5", "10.10.0.1", nobody);
+		gate_arp(&in, VID_A, 1, gate_host(VID_A, 5), "10.10.0.5", "10.10.0.1", nobody);
 		in.b[odd[i].at] = odd[i].value;
 		assert_int_equal(pass(l, VID_A, &in)->drop, DROP_BAD_ARP);
 		assert_int_equal(l->made.vec.n, 0);
 	}
-	lab_arp(&in, VID_A, 2, lab_host(VID_A, 5), "0.0.0.0", "10.10.0.1", nobody);
+	gate_arp(&in, VID_A, 2, gate_host(VID_A, 5), "0.0.0.0", "10.10.0.1", nobody);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_BAD_ARP);
 	in.len = 41;
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_BAD_ARP);
@@ -117,12 +117,12 @@ static void test_arp_claim(void **state)
 	struct lab *l = *state;
 	struct gateway_stats s;
 
-	lab_arp(&in, VID_A, 2, lab_host(VID_A, 66), "10.10.0.1", "10.10.0.1", nobody);
-	assert_true(gateway_wants(&l->conf->leg[LAB_A], lab_give(l, VID_A, &in, 64)));
+	gate_arp(&in, VID_A, 2, gate_host(VID_A, 66), "10.10.0.1", "10.10.0.1", nobody);
+	assert_true(gateway_wants(&l->conf->leg[LAB_A], gate_give(l, VID_A, &in, 64)));
 	pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 1); /* the defence */
-	lab_made(l, 0, &out);
-	assert_mac(out.b + 22, lab_leg(VID_A));
+	gate_made(l, 0, &out);
+	assert_mac(out.b + 22, gate_leg(VID_A));
 	for (unsigned i = 0; i < 100; i++) {
 		pass(l, VID_A, &in);
 		assert_int_equal(l->made.vec.n, 0);
@@ -136,13 +136,13 @@ static void test_arp_claim(void **state)
 
 /* --- on the way out --- */
 
-static const struct lab_say a_out = {.vid = VID_A, .src = "10.10.0.5", .dst = "198.51.100.7"};
+static const struct gate_say a_out = {.vid = VID_A, .src = "10.10.0.5", .dst = "198.51.100.7"};
 
 /* Teaches the next hop outside. */
 static void know_outside(struct lab *l)
 {
-	lab_meet(l, VID_U, "192.0.2.254");
-	lab_meet(l, VID_U, "2001:db8::fe");
+	gate_meet(l, VID_U, "192.0.2.254");
+	gate_meet(l, VID_U, "2001:db8::fe");
 }
 
 static void test_waits_and_goes(void **state)
@@ -150,34 +150,34 @@ static void test_waits_and_goes(void **state)
 	struct lab *l = *state;
 	struct frame *f;
 
-	lab_udp(&in, &a_out, 4000, 53, 30000);
+	gate_udp(&in, &a_out, 4000, 53, 30000);
 	f = pass(l, VID_A, &in);
 	assert_int_equal(f->drop, DROP_MTU == f->drop ? f->drop : DROP_NONE);
-	lab_udp(&in, &a_out, 4000, 53, 300);
+	gate_udp(&in, &a_out, 4000, 53, 300);
 	f = pass(l, VID_A, &in);
 	assert_int_equal(f->drop, DROP_NONE);
 	assert_int_equal(f->out, OUT_LOCAL);
 	/* The question was asked with the first one. */
-	lab_clear(l);
-	lab_arp(&in, VID_U, 2, lab_host(VID_U, 254), "192.0.2.254", "192.0.2.1", lab_leg(VID_U));
-	lab_give(l, VID_U, &in, 64);
-	lab_run(l);
+	gate_clear(l);
+	gate_arp(&in, VID_U, 2, gate_host(VID_U, 254), "192.0.2.254", "192.0.2.1", gate_leg(VID_U));
+	gate_give(l, VID_U, &in, 64);
+	gate_run(l);
 	assert_true(l->made.vec.n >= 2);
-	lab_made(l, l->made.vec.n - 1, &out);
+	gate_made(l, l->made.vec.n - 1, &out);
 	assert_int_equal(l->made.vec.f[l->made.vec.n - 1].tci, VID_U);
-	assert_mac(out.b, lab_host(VID_U, 254));
-	assert_mac(out.b + 6, lab_leg(VID_U));
+	assert_mac(out.b, gate_host(VID_U, 254));
+	assert_mac(out.b + 6, gate_leg(VID_U));
 	assert_v4(&out, SRC, "192.0.2.1");
 	assert_v4(&out, DST, "198.51.100.7");
 	assert_int_equal(out.b[ETH_HEADER + 8], 63);
 	/* And now at once. */
-	lab_udp(&in, &a_out, 4000, 53, 300);
+	gate_udp(&in, &a_out, 4000, 53, 300);
 	f = pass(l, VID_A, &in);
 	assert_int_equal(f->drop, DROP_NONE);
 	assert_int_equal(f->out, OUT_NONE);
 	assert_int_equal(f->tci, VID_U);
-	lab_read(&out, f);
-	assert_mac(out.b, lab_host(VID_U, 254));
+	gate_read(&out, f);
+	assert_mac(out.b, gate_host(VID_U, 254));
 	assert_int_equal(l->made.vec.n, 0);
 }
 
@@ -185,31 +185,31 @@ static void test_question(void **state)
 {
 	struct lab *l = *state;
 
-	lab_udp(&in, &a_out, 4000, 53, 30);
+	gate_udp(&in, &a_out, 4000, 53, 30);
 	pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 1);
 	for (unsigned asked = 1; asked <= 3; asked++) {
-		lab_made(l, 0, &out);
+		gate_made(l, 0, &out);
 		assert_int_equal(l->made.vec.f[0].tci, VID_U);
 		assert_int_equal(out.b[0], 0xff);
 		assert_int_equal(out.b[21], 1);
 		assert_v4(&out, 28, "192.0.2.1");
 		assert_v4(&out, 38, "192.0.2.254");
-		lab_tick(l, 1);
+		gate_tick(l, 1);
 		assert_int_equal(l->made.vec.n, 1);
 	}
 	/* Nobody: the guest hears of it, about the packet that he sent. */
 	assert_int_equal(l->made.vec.f[0].tci & TCI_VID, VID_A);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(out.b[12],
 			 8); /* his MAC is asked for, or known: he never said who he is */
 	assert_int_equal(out.b[13], 6);
-	lab_clear(l);
-	lab_arp(&in, VID_A, 2, lab_host(VID_A, 5), "10.10.0.5", "10.10.0.1", lab_leg(VID_A));
-	lab_give(l, VID_A, &in, 64);
-	lab_run(l);
+	gate_clear(l);
+	gate_arp(&in, VID_A, 2, gate_host(VID_A, 5), "10.10.0.5", "10.10.0.1", gate_leg(VID_A));
+	gate_give(l, VID_A, &in, 64);
+	gate_run(l);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_icmp(&out, 3, 1);
 	assert_v4(&out, SRC, "10.10.0.1");
 	assert_v4(&out, DST, "10.10.0.5");
@@ -221,37 +221,37 @@ static void test_question(void **state)
 static void test_both_ways(void **state)
 {
 	struct lab *l = *state;
-	struct lab_say back = {.vid = VID_U, .src = "198.51.100.7", .dst = "192.0.2.1"};
+	struct gate_say back = {.vid = VID_U, .src = "198.51.100.7", .dst = "192.0.2.1"};
 	struct frame *f;
 	uint16_t port;
 
 	know_outside(l);
-	lab_meet(l, VID_A, "10.10.0.5");
-	lab_udp(&in, &a_out, 4000, 53, 100);
+	gate_meet(l, VID_A, "10.10.0.5");
+	gate_udp(&in, &a_out, 4000, 53, 100);
 	f = pass(l, VID_A, &in);
 	assert_int_equal(f->out, OUT_NONE);
-	lab_read(&out, f);
+	gate_read(&out, f);
 	port = read_be16(out.b + ETH_HEADER + 20);
-	lab_udp(&in, &back, 53, port, 1000);
+	gate_udp(&in, &back, 53, port, 1000);
 	in.b[11] = 254;
 	f = pass(l, VID_U, &in);
 	assert_int_equal(f->drop, DROP_NONE);
 	assert_int_equal(f->out, OUT_NONE);
 	assert_int_equal(f->tci, VID_A);
-	lab_read(&out, f);
+	gate_read(&out, f);
 	assert_v4(&out, DST, "10.10.0.5");
 	assert_int_equal(read_be16(out.b + ETH_HEADER + 22), 4000);
-	assert_mac(out.b, lab_host(VID_A, 5));
-	assert_mac(out.b + 6, lab_leg(VID_A));
+	assert_mac(out.b, gate_host(VID_A, 5));
+	assert_mac(out.b + 6, gate_leg(VID_A));
 	/* Nobody asked for this one: silence. */
-	lab_udp(&in, &back, 54, port, 100);
+	gate_udp(&in, &back, 54, port, 100);
 	assert_int_equal(pass(l, VID_U, &in)->drop, DROP_NAT_NO_SESSION);
 	assert_int_equal(l->made.vec.n, 0);
 	/* A forward. */
-	lab_udp(&in, &back, 54, 8080, 100);
+	gate_udp(&in, &back, 54, 8080, 100);
 	f = pass(l, VID_U, &in);
 	assert_int_equal(f->out, OUT_NONE);
-	lab_read(&out, f);
+	gate_read(&out, f);
 	assert_int_equal(read_be16(out.b + ETH_HEADER + 22), 80);
 }
 
@@ -262,19 +262,19 @@ static void test_padding(void **state)
 	struct frame *f;
 
 	know_outside(l);
-	lab_udp(&in, &a_out, 4000, 53, 4);
+	gate_udp(&in, &a_out, 4000, 53, 4);
 	memset(in.b + in.len, 0xee, 300);
 	in.len = 60;
 	f = pass(l, VID_A, &in);
-	lab_read(&out, f);
+	gate_read(&out, f);
 	assert_int_equal(out.len, 60);
 	for (unsigned i = ETH_HEADER + 32; i < 60; i++)
 		assert_int_equal(out.b[i], 0);
-	lab_udp(&in, &a_out, 4000, 53, 400);
+	gate_udp(&in, &a_out, 4000, 53, 400);
 	memset(in.b + in.len, 0xee, 300);
 	in.len += 300;
 	f = pass(l, VID_A, &in);
-	lab_read(&out, f);
+	gate_read(&out, f);
 	assert_int_equal(out.len, ETH_HEADER + 28 + 400);
 }
 
@@ -283,49 +283,49 @@ static void test_padding(void **state)
 static void test_networks(void **state)
 {
 	struct lab *l = *state;
-	struct lab_say a_b = {.vid = VID_A, .src = "10.10.0.5", .dst = "10.20.0.9"};
-	struct lab_say b_a = {.vid = VID_B, .src = "10.20.0.9", .dst = "10.10.0.5"};
-	struct lab_say b_gw = {.vid = VID_B, .src = "10.20.0.9", .dst = "10.10.0.1"};
+	struct gate_say a_b = {.vid = VID_A, .src = "10.10.0.5", .dst = "10.20.0.9"};
+	struct gate_say b_a = {.vid = VID_B, .src = "10.20.0.9", .dst = "10.10.0.5"};
+	struct gate_say b_gw = {.vid = VID_B, .src = "10.20.0.9", .dst = "10.10.0.1"};
 	struct frame *f;
 
 	know_outside(l);
-	lab_meet(l, VID_A, "10.10.0.5");
-	lab_meet(l, VID_B, "10.20.0.9");
+	gate_meet(l, VID_A, "10.10.0.5");
+	gate_meet(l, VID_B, "10.20.0.9");
 	/* b may not begin; the packet does not leave by the uplink either */
-	lab_udp(&in, &b_a, 53, 4000, 10);
+	gate_udp(&in, &b_a, 53, 4000, 10);
 	f = pass(l, VID_B, &in);
 	assert_int_equal(f->drop, DROP_NETWORKS_APART);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_icmp(&out, 3, 13);
 	assert_v4(&out, SRC, "10.20.0.1");
-	assert_mac(out.b, lab_host(VID_B, 9));
+	assert_mac(out.b, gate_host(VID_B, 9));
 	/* a may, and is answered */
-	lab_udp(&in, &a_b, 4000, 53, 10);
+	gate_udp(&in, &a_b, 4000, 53, 10);
 	f = pass(l, VID_A, &in);
 	assert_int_equal(f->out, OUT_NONE);
 	assert_int_equal(f->tci, VID_B);
-	lab_read(&out, f);
+	gate_read(&out, f);
 	assert_v4(&out, SRC, "10.10.0.5");
-	assert_mac(out.b, lab_host(VID_B, 9));
-	lab_udp(&in, &b_a, 53, 4000, 10);
+	assert_mac(out.b, gate_host(VID_B, 9));
+	gate_udp(&in, &b_a, 53, 4000, 10);
 	f = pass(l, VID_B, &in);
 	assert_int_equal(f->out, OUT_NONE);
 	assert_int_equal(f->tci, VID_A);
-	lab_udp(&in, &b_a, 54, 4000, 10);
+	gate_udp(&in, &b_a, 54, 4000, 10);
 	assert_int_equal(pass(l, VID_B, &in)->drop, DROP_NETWORKS_APART);
 	/* the other gateway: from a yes, from b no */
-	lab_echo(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.20.0.1"}, 1,
-		 8);
+	gate_echo(&in, &(struct gate_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.20.0.1"}, 1,
+		  8);
 	assert_int_equal(pass(l, VID_A, &in)->out, OUT_LOCAL);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_v4(&out, SRC, "10.20.0.1");
 	assert_int_equal(l->made.vec.f[0].tci, VID_A);
-	lab_echo(&in, &b_gw, 1, 8);
+	gate_echo(&in, &b_gw, 1, 8);
 	assert_int_equal(pass(l, VID_B, &in)->drop, DROP_NETWORKS_APART);
 	/* back into its own network: the gateway is no way around isolation */
-	lab_udp(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.6"}, 1, 2,
-		3);
+	gate_udp(&in, &(struct gate_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.6"}, 1,
+		 2, 3);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_ROUTE);
 	assert_int_equal(l->made.vec.n, 0);
 }
@@ -334,30 +334,30 @@ static void test_host_only(void **state)
 {
 	struct lab *l = *state;
 	const struct gateway_leg *h = &l->conf->leg[LAB_H];
-	struct lab_say to_b = {.vid = VID_H, .src = "10.30.0.5", .dst = "10.20.0.9"};
-	struct lab_say away = {.vid = VID_H, .src = "10.30.0.5", .dst = "198.51.100.7"};
-	struct lab_say host = {.vid = VID_H, .src = "10.30.0.5", .dst = "10.30.0.1"};
+	struct gate_say to_b = {.vid = VID_H, .src = "10.30.0.5", .dst = "10.20.0.9"};
+	struct gate_say away = {.vid = VID_H, .src = "10.30.0.5", .dst = "198.51.100.7"};
+	struct gate_say host = {.vid = VID_H, .src = "10.30.0.5", .dst = "10.30.0.1"};
 	struct frame *f;
 
-	lab_meet(l, VID_B, "10.20.0.9");
-	lab_udp(&in, &to_b, 1, 2, 3);
-	assert_true(gateway_routes(l->conf, h, lab_give(l, VID_H, &in, 64)));
+	gate_meet(l, VID_B, "10.20.0.9");
+	gate_udp(&in, &to_b, 1, 2, 3);
+	assert_true(gateway_routes(l->conf, h, gate_give(l, VID_H, &in, 64)));
 	f = pass(l, VID_H, &in);
 	assert_int_equal(f->tci, VID_B);
-	lab_clear(l);
-	lab_udp(&in, &away, 1, 2, 3);
-	assert_false(gateway_routes(l->conf, h, lab_give(l, VID_H, &in, 64)));
-	lab_udp(&in, &host, 1, 2, 3);
-	assert_false(gateway_routes(l->conf, h, lab_give(l, VID_H, &in, 64)));
+	gate_clear(l);
+	gate_udp(&in, &away, 1, 2, 3);
+	assert_false(gateway_routes(l->conf, h, gate_give(l, VID_H, &in, 64)));
+	gate_udp(&in, &host, 1, 2, 3);
+	assert_false(gateway_routes(l->conf, h, gate_give(l, VID_H, &in, 64)));
 	/* The kernel answers ARP there; we hear what is said to our common MAC. */
-	lab_arp(&in, VID_H, 1, lab_host(VID_H, 5), "10.30.0.5", "10.30.0.1", nobody);
-	assert_false(gateway_wants(h, lab_give(l, VID_H, &in, 64)));
+	gate_arp(&in, VID_H, 1, gate_host(VID_H, 5), "10.30.0.5", "10.30.0.1", nobody);
+	assert_false(gateway_wants(h, gate_give(l, VID_H, &in, 64)));
 }
 
 /* N37 and the like: nothing of these goes anywhere, and nobody hears of it. */
 static void test_martians(void **state)
 {
-	static const struct lab_say martian[] = {
+	static const struct gate_say martian[] = {
 		{VID_A, "10.20.0.5", "198.51.100.7", 0, 0, 0, 0},
 		{VID_A, "10.10.0.1", "198.51.100.7", 0, 0, 0, 0},
 		{VID_A, "10.10.0.255", "198.51.100.7", 0, 0, 0, 0},
@@ -392,13 +392,13 @@ static void test_martians(void **state)
 	struct lab *l = *state;
 
 	for (unsigned i = 0; i < sizeof(martian) / sizeof(martian[0]); i++) {
-		lab_udp(&in, &martian[i], 8080, 8080, 9);
+		gate_udp(&in, &martian[i], 8080, 8080, 9);
 		assert_int_equal(pass(l, martian[i].vid, &in)->drop, DROP_MARTIAN);
 		assert_int_equal(l->made.vec.n, 0);
 	}
 	/* A guest's own address, from outside: only a session's answer would pass. */
-	lab_udp(&in, &(struct lab_say){.vid = VID_U, .src = "192.0.2.7", .dst = "10.10.0.5"}, 8080,
-		80, 9);
+	gate_udp(&in, &(struct gate_say){.vid = VID_U, .src = "192.0.2.7", .dst = "10.10.0.5"},
+		 8080, 80, 9);
 	assert_int_not_equal(pass(l, VID_U, &in)->drop, DROP_NONE);
 	assert_int_equal(l->made.vec.n, 0);
 }
@@ -406,24 +406,24 @@ static void test_martians(void **state)
 static void test_no_way_out(void **state)
 {
 	struct lab *l = *state;
-	struct lab_say six = {.vid = VID_A, .src = "fd00:a::5", .dst = "2001:db8:7::7"};
+	struct gate_say six = {.vid = VID_A, .src = "fd00:a::5", .dst = "2001:db8:7::7"};
 
 	l->conf->leg[LAB_A].outside = LEG_NONE;
-	lab_udp(&in, &a_out, 1, 2, 3);
+	gate_udp(&in, &a_out, 1, 2, 3);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_ROUTE);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_icmp(&out, 3, 0);
-	lab_udp(&in, &six, 1, 2, 3);
+	gate_udp(&in, &six, 1, 2, 3);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_ROUTE);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_icmp(&out, 1, 0);
 	/* an uplink without a next hop */
 	l->conf->leg[LAB_A].outside = LAB_U;
 	memset(&l->conf->leg[LAB_U].next4, 0, sizeof(struct ip));
-	lab_meet(l, VID_A, "10.10.0.5");
-	lab_udp(&in, &a_out, 1, 2, 3);
+	gate_meet(l, VID_A, "10.10.0.5");
+	gate_udp(&in, &a_out, 1, 2, 3);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_ROUTE);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_icmp(&out, 3, 0);
 }
 

@@ -25,41 +25,41 @@ enum {
 	ACK = 16
 };
 
-static struct lab_frame in, out;
-static const struct lab_say a_out = {.vid = VID_A, .src = "10.10.0.5", .dst = "198.51.100.7"};
-static const struct lab_say a_out6 = {.vid = VID_A, .src = "fd00:a::5", .dst = "2001:db8:7::7"};
-static const struct lab_say a_us = {.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1"};
-static const struct lab_say back = {.vid = VID_U, .src = "198.51.100.7", .dst = "192.0.2.1"};
+static struct gate_frame in, out;
+static const struct gate_say a_out = {.vid = VID_A, .src = "10.10.0.5", .dst = "198.51.100.7"};
+static const struct gate_say a_out6 = {.vid = VID_A, .src = "fd00:a::5", .dst = "2001:db8:7::7"};
+static const struct gate_say a_us = {.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1"};
+static const struct gate_say back = {.vid = VID_U, .src = "198.51.100.7", .dst = "192.0.2.1"};
 
 static int setup(void **state)
 {
-	struct lab *l = lab_create();
+	struct lab *l = gate_create();
 
-	lab_meet(l, VID_U, "192.0.2.254");
-	lab_meet(l, VID_U, "2001:db8::fe");
-	lab_meet(l, VID_A, "10.10.0.5");
-	lab_meet(l, VID_A, "fd00:a::5");
+	gate_meet(l, VID_U, "192.0.2.254");
+	gate_meet(l, VID_U, "2001:db8::fe");
+	gate_meet(l, VID_A, "10.10.0.5");
+	gate_meet(l, VID_A, "fd00:a::5");
 	*state = l;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	lab_destroy(*state);
+	gate_destroy(*state);
 	return 0;
 }
 
-static struct frame *pass(struct lab *l, uint16_t vid, const struct lab_frame *f)
+static struct frame *pass(struct lab *l, uint16_t vid, const struct gate_frame *f)
 {
 	struct frame *of;
 
-	lab_clear(l);
-	of = lab_give(l, vid, f, 128);
-	lab_run(l);
+	gate_clear(l);
+	of = gate_give(l, vid, f, 128);
+	gate_run(l);
 	return of;
 }
 
-static void assert_v4(const struct lab_frame *f, unsigned at, const char *text)
+static void assert_v4(const struct gate_frame *f, unsigned at, const char *text)
 {
 	struct ip ip;
 
@@ -72,7 +72,7 @@ static void assert_error(const struct lab *l, uint8_t type, uint8_t code, const 
 {
 	assert_int_equal(l->made.vec.n, 1);
 	assert_int_equal(l->made.vec.f[0].tci & TCI_VID, VID_A);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(out.b[IP + 9], PROTO_ICMP);
 	assert_int_equal(out.b[L4], type);
 	assert_int_equal(out.b[L4 + 1], code);
@@ -84,29 +84,29 @@ static void assert_error(const struct lab *l, uint8_t type, uint8_t code, const 
 
 static void test_ttl(void **state)
 {
-	struct lab_say say = a_out, six = a_out6;
+	struct gate_say say = a_out, six = a_out6;
 	struct lab *l = *state;
 
 	say.ttl = 1;
-	lab_udp(&in, &say, 4000, 33434, 1000);
+	gate_udp(&in, &say, 4000, 33434, 1000);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_TTL);
 	assert_error(l, 11, 0, "10.10.0.1");
 	assert_memory_equal(out.b + INNER, in.b + IP, 548);
 	six.ttl = 1;
-	lab_udp(&in, &six, 4000, 33434, 1400);
+	gate_udp(&in, &six, 4000, 33434, 1400);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_TTL);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(out.b[L4_6], 3);
 	assert_int_equal(out.len, IP + 1280);
 	assert_memory_equal(out.b + L4_6 + 8, in.b + IP, 1232);
 	/* never about an error, or a fragment that is not the first */
 	say.proto = PROTO_ICMP;
-	lab_ip(&in, &say,
-	       "\3\3\0\0\0\0\0\0\105\0\0\34\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 36);
+	gate_ip(&in, &say,
+		"\3\3\0\0\0\0\0\0\105\0\0\34\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 36);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_TTL);
 	assert_int_equal(l->made.vec.n, 0);
 	say.flags = 100;
-	lab_udp(&in, &say, 4000, 33434, 1000);
+	gate_udp(&in, &say, 4000, 33434, 1000);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_TTL);
 	assert_int_equal(l->made.vec.n, 0);
 }
@@ -115,14 +115,14 @@ static void test_ttl(void **state)
 static void test_ttl_in(void **state)
 {
 	struct lab *l = *state;
-	struct lab_say say = back;
+	struct gate_say say = back;
 
 	say.ttl = 1;
-	lab_udp(&in, &say, 4000, 8080, 10);
+	gate_udp(&in, &say, 4000, 8080, 10);
 	assert_int_equal(pass(l, VID_U, &in)->drop, DROP_TTL);
 	assert_int_equal(l->made.vec.n, 1);
 	assert_int_equal(l->made.vec.f[0].tci, VID_U);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(out.b[L4], 11);
 	assert_v4(&out, SRC, "192.0.2.1");
 	assert_v4(&out, DST, "198.51.100.7");
@@ -133,28 +133,28 @@ static void test_ttl_in(void **state)
 static void test_mtu_df(void **state)
 {
 	struct lab *l = *state;
-	struct lab_say say = a_out;
+	struct gate_say say = a_out;
 
 	l->conf->leg[LAB_U].mtu = 1400;
 	say.flags = DF;
-	lab_udp(&in, &say, 4000, 53, 1400);
+	gate_udp(&in, &say, 4000, 53, 1400);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_MTU);
 	assert_error(l, 3, 4, "10.10.0.1");
 	assert_int_equal(read_be16(out.b + L4 + 6), 1400);
 	assert_int_equal(read_be16(out.b + INNER + 20), 4000);
-	lab_udp(&in, &a_out6, 4000, 53, 1400);
+	gate_udp(&in, &a_out6, 4000, 53, 1400);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_MTU);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(out.b[L4_6], 2);
 	assert_int_equal(read_be32(out.b + L4_6 + 4), 1400);
 	/* exactly the MTU is not too large */
-	lab_udp(&in, &say, 4000, 53, 1372);
+	gate_udp(&in, &say, 4000, 53, 1372);
 	assert_int_equal(pass(l, VID_A, &in)->out, OUT_NONE);
 }
 
 /* Collects the fragments: the payload in order, as if it had arrived. */
-static uint32_t join(uint8_t *to, const struct lab_frame *f, uint32_t mtu)
+static uint32_t join(uint8_t *to, const struct gate_frame *f, uint32_t mtu)
 {
 	unsigned header = (f->b[IP] & 15) * 4u;
 	uint32_t at = (read_be16(f->b + IP + 6) & 0x1fffu) * 8,
@@ -177,9 +177,9 @@ static void test_fragments(void **state)
 			uint32_t got;
 
 			l->conf->leg[LAB_U].mtu = 1404;
-			lab_udp(&in, &a_out, 4000, 53, sizes[s]);
-			lab_clear(l);
-			f = lab_give(l, VID_A, &in, 128);
+			gate_udp(&in, &a_out, 4000, 53, sizes[s]);
+			gate_clear(l);
+			f = gate_give(l, VID_A, &in, 128);
 			if (partial) {
 				/* as a tap has it: the pseudo-header's sum, 10.10.0.5 198.51.100.7 17 n */
 				uint32_t sum = 0x0a0a + 5 + 0xc633 + 0x6407 + 17 + 8 + sizes[s];
@@ -190,13 +190,13 @@ static void test_fragments(void **state)
 							  .csum_start = L4,
 							  .csum_offset = 6};
 			}
-			lab_run(l);
+			gate_run(l);
 			assert_int_equal(f->drop, DROP_NONE);
-			lab_read(&out, f);
+			gate_read(&out, f);
 			assert_true(read_be16(out.b + IP + 6) & MF);
 			got = join(whole, &out, 1404);
 			for (unsigned i = 0; i < l->made.vec.n; i++) {
-				lab_made(l, i, &out);
+				gate_made(l, i, &out);
 				assert_int_equal(!(read_be16(out.b + IP + 6) & MF),
 						 i + 1 == l->made.vec.n);
 				assert_int_equal(l->made.vec.f[i].tci, VID_U);
@@ -210,12 +210,12 @@ static void test_fragments(void **state)
 			memcpy(in.b + IP + 20, whole, got);
 			memcpy(in.b + IP + 12, out.b + IP + 12, 8);
 			write_be16(whole, read_be16(in.b + L4 + 6));
-			lab_ip(&out,
-			       &(struct lab_say){.vid = VID_U,
-						 .src = "192.0.2.1",
-						 .dst = "198.51.100.7",
-						 .proto = PROTO_UDP},
-			       in.b + L4, got);
+			gate_ip(&out,
+				&(struct gate_say){.vid = VID_U,
+						   .src = "192.0.2.1",
+						   .dst = "198.51.100.7",
+						   .proto = PROTO_UDP},
+				in.b + L4, got);
 			assert_int_equal(read_be16(out.b + L4 + 6), read_be16(whole));
 		}
 	}
@@ -224,17 +224,17 @@ static void test_fragments(void **state)
 static void test_fragment_again(void **state)
 {
 	struct lab *l = *state;
-	struct lab_say say = a_out;
+	struct gate_say say = a_out;
 	struct frame *f;
 
 	l->conf->leg[LAB_U].mtu = 600;
 	say.flags = MF;
 	say.id = 77;
-	lab_udp(&in, &say, 4000, 53, 1192);
+	gate_udp(&in, &say, 4000, 53, 1192);
 	f = pass(l, VID_A, &in);
 	assert_int_equal(f->drop, DROP_NONE);
 	assert_int_equal(l->made.vec.n, 2);
-	lab_made(l, 1, &out);
+	gate_made(l, 1, &out);
 	assert_int_equal(read_be16(out.b + IP + 6), MF | 1152 / 8);
 }
 
@@ -242,15 +242,15 @@ static void test_fragment_again(void **state)
 static void test_gso(void **state)
 {
 	struct lab *l = *state;
-	struct lab_say say = a_out;
+	struct gate_say say = a_out;
 	struct frame *f;
 
 	for (unsigned df = 0; df < 2; df++) {
 		l->conf->leg[LAB_U].mtu = 1500;
 		say.flags = df ? DF : 0;
-		lab_tcp(&in, &say, 4000, 80, SYN); /* so that there is a session */
+		gate_tcp(&in, &say, 4000, 80, SYN); /* so that there is a session */
 		pass(l, VID_A, &in);
-		lab_tcp(&in, &say, 4000, 80, ACK);
+		gate_tcp(&in, &say, 4000, 80, ACK);
 		memset(in.b + in.len, 1, 30000);
 		in.len += 30000;
 		write_be16(in.b + IP + 2, (uint16_t)(in.len - IP));
@@ -258,15 +258,15 @@ static void test_gso(void **state)
 		write_be16(in.b + IP + 10, csum_fold(csum_add(0, in.b + IP, 20)));
 		for (unsigned small = 0; small < 2; small++) {
 			l->conf->leg[LAB_U].mtu = small ? 1400 : 1500;
-			lab_clear(l);
-			f = lab_give(l, VID_A, &in, 128);
+			gate_clear(l);
+			f = gate_give(l, VID_A, &in, 128);
 			f->off = (struct offload){.flags = OFFLOAD_NEEDS_CSUM,
 						  .gso_type = GSO_TCPV4,
 						  .hdr_len = L4 + 24,
 						  .gso_size = 1456,
 						  .csum_start = L4,
 						  .csum_offset = 16};
-			lab_run(l);
+			gate_run(l);
 			assert_int_equal(f->drop, small && df ? DROP_MTU : DROP_NONE);
 			if (small && df)
 				assert_error(l, 3, 4, "10.10.0.1");
@@ -282,15 +282,15 @@ static void test_mss(void **state)
 	struct frame *f;
 
 	l->conf->leg[LAB_U].mtu = 1400;
-	lab_tcp(&in, &a_out, 4000, 80, SYN);
+	gate_tcp(&in, &a_out, 4000, 80, SYN);
 	f = pass(l, VID_A, &in);
-	lab_read(&out, f);
+	gate_read(&out, f);
 	assert_int_equal(read_be16(out.b + L4 + 22), 1360);
 	/* and the answer's, though it goes to the larger network */
-	lab_tcp(&in, &back, 80, read_be16(out.b + L4), SYN | ACK);
+	gate_tcp(&in, &back, 80, read_be16(out.b + L4), SYN | ACK);
 	f = pass(l, VID_U, &in);
 	assert_int_equal(f->out, OUT_NONE);
-	lab_read(&out, f);
+	gate_read(&out, f);
 	assert_int_equal(read_be16(out.b + L4 + 22), 1360);
 }
 
@@ -305,45 +305,45 @@ static void test_echo(void **state)
 	for (unsigned i = 0; i < 8 * 3; i++) {
 		uint32_t n = sizes[i / 3];
 
-		lab_echo(&in, &a_us, 9, n);
-		lab_clear(l);
-		lab_give(l, VID_A, &in, snaps[i % 3]);
-		lab_run(l);
+		gate_echo(&in, &a_us, 9, n);
+		gate_clear(l);
+		gate_give(l, VID_A, &in, snaps[i % 3]);
+		gate_run(l);
 		assert_int_equal(l->v.f[0].out, OUT_LOCAL);
-		lab_made(l, 0, &out);
+		gate_made(l, 0, &out);
 		assert_int_equal(out.len, in.len);
 		assert_int_equal(out.b[L4], 0);
 		assert_memory_equal(out.b + L4 + 4, in.b + L4 + 4, n + 4);
 		assert_v4(&out, DST, "10.10.0.5");
-		lab_echo(&in,
-			 &(struct lab_say){.vid = VID_A, .src = "fd00:a::5", .dst = "fd00:a::1"}, 9,
-			 n);
-		lab_clear(l);
-		lab_give(l, VID_A, &in, snaps[i % 3]);
-		lab_run(l);
-		lab_made(l, 0, &out);
+		gate_echo(&in,
+			  &(struct gate_say){.vid = VID_A, .src = "fd00:a::5", .dst = "fd00:a::1"},
+			  9, n);
+		gate_clear(l);
+		gate_give(l, VID_A, &in, snaps[i % 3]);
+		gate_run(l);
+		gate_made(l, 0, &out);
 		assert_int_equal(out.b[L4_6], 129);
 		assert_memory_equal(out.b + L4_6 + 4, in.b + L4_6 + 4, n + 4);
 	}
 	/* from outside, and from inside to the outside address */
-	lab_echo(&in, &back, 9, 56);
+	gate_echo(&in, &back, 9, 56);
 	assert_int_equal(pass(l, VID_U, &in)->out, OUT_LOCAL);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(l->made.vec.f[0].tci, VID_U);
-	lab_echo(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "192.0.2.1"}, 9,
-		 56);
+	gate_echo(&in, &(struct gate_say){.vid = VID_A, .src = "10.10.0.5", .dst = "192.0.2.1"}, 9,
+		  56);
 	assert_int_equal(pass(l, VID_A, &in)->out, OUT_LOCAL);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_v4(&out, DST, "10.10.0.5");
 	/* a wrong checksum stays wrong; a fragment is not ours to join */
-	lab_echo(&in, &a_us, 9, 56);
+	gate_echo(&in, &a_us, 9, 56);
 	in.b[L4 + 2] ^= 1;
 	pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_echo(&in,
-		 &(struct lab_say){
-			 .vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1", .flags = MF},
-		 9, 56);
+	gate_echo(&in,
+		  &(struct gate_say){
+			  .vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1", .flags = MF},
+		  9, 56);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
 }
 
@@ -351,32 +351,33 @@ static void test_refused(void **state)
 {
 	struct lab *l = *state;
 
-	lab_udp(&in, &a_us, 4000, 53, 10);
+	gate_udp(&in, &a_us, 4000, 53, 10);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
 	assert_error(l, 3, 3, "10.10.0.1");
-	lab_tcp(&in, &a_us, 4000, 80, SYN);
+	gate_tcp(&in, &a_us, 4000, 80, SYN);
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(out.b[L4 + 13], RST | ACK);
 	assert_int_equal(read_be32(out.b + L4 + 8), 101);
 	assert_int_equal(read_be16(out.b + L4), 80);
-	lab_tcp(&in, &a_us, 4000, 80, ACK);
+	gate_tcp(&in, &a_us, 4000, 80, ACK);
 	pass(l, VID_A, &in);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(out.b[L4 + 13], RST);
 	assert_int_equal(read_be32(out.b + L4 + 4), 77);
-	lab_tcp(&in, &a_us, 4000, 80, RST);
+	gate_tcp(&in, &a_us, 4000, 80, RST);
 	pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 0);
-	lab_ip(&in,
-	       &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1", .proto = 47},
-	       "12345678", 8);
+	gate_ip(&in,
+		&(struct gate_say){
+			.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1", .proto = 47},
+		"12345678", 8);
 	pass(l, VID_A, &in);
 	assert_error(l, 3, 2, "10.10.0.1");
 	/* outside nothing is said */
-	lab_udp(&in, &back, 4000, 53, 10);
+	gate_udp(&in, &back, 4000, 53, 10);
 	assert_int_equal(pass(l, VID_U, &in)->drop, DROP_NAT_NO_SESSION);
-	lab_tcp(&in, &back, 4000, 80, SYN);
+	gate_tcp(&in, &back, 4000, 80, SYN);
 	assert_int_not_equal(pass(l, VID_U, &in)->drop, DROP_NONE);
 	assert_int_equal(l->made.vec.n, 0);
 }
@@ -389,13 +390,13 @@ static void test_limits(void **state)
 	unsigned answers = 0;
 
 	for (unsigned i = 0; i < 500; i++) {
-		lab_udp(&in, &a_us, 4000, 53, 10);
+		gate_udp(&in, &a_us, 4000, 53, 10);
 		pass(l, VID_A, &in);
 		answers += l->made.vec.n;
 	}
 	assert_in_range(answers, 1, 500);
 	gateway_announce(l->g, l->conf, l->call.now_ns); /* the leg's own limit, from here on */
-	lab_tick(l, 10);
+	gate_tick(l, 10);
 	answers = 0;
 	for (unsigned i = 0; i < 500; i++) {
 		pass(l, VID_A, &in);
@@ -416,7 +417,7 @@ static void test_nat_full(void **state)
 	struct frame *f = NULL;
 
 	for (unsigned i = 0; i < 65; i++) {
-		lab_udp(&in, &a_out, (uint16_t)(4000 + i), 53, 10);
+		gate_udp(&in, &a_out, (uint16_t)(4000 + i), 53, 10);
 		f = pass(l, VID_A, &in);
 	}
 	assert_int_equal(f->drop, DROP_NAT_GUEST_FULL);
@@ -428,13 +429,13 @@ static void test_odd_frames(void **state)
 	struct lab *l = *state;
 
 	/* options: a source route is not followed */
-	lab_udp(&in, &a_out, 4000, 53, 10);
+	gate_udp(&in, &a_out, 4000, 53, 10);
 	in.b[12] = 0x12;
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
-	lab_udp(&in, &a_out, 4000, 53, 10);
+	gate_udp(&in, &a_out, 4000, 53, 10);
 	in.b[IP + 10] ^= 1;
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_BAD_IP);
-	lab_udp(&in, &a_out, 4000, 53, 10);
+	gate_udp(&in, &a_out, 4000, 53, 10);
 	in.len = IP + 12;
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_BAD_IP);
 }

@@ -20,27 +20,27 @@ enum {
 	RA = 134
 };
 
-static struct lab_frame in, out;
+static struct gate_frame in, out;
 
 static int setup(void **state)
 {
-	*state = lab_create();
+	*state = gate_create();
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	lab_destroy(*state);
+	gate_destroy(*state);
 	return 0;
 }
 
-static struct frame *pass(struct lab *l, uint16_t vid, const struct lab_frame *f)
+static struct frame *pass(struct lab *l, uint16_t vid, const struct gate_frame *f)
 {
 	struct frame *of;
 
-	lab_clear(l);
-	of = lab_give(l, vid, f, 64);
-	lab_run(l);
+	gate_clear(l);
+	of = gate_give(l, vid, f, 64);
+	gate_run(l);
 	return of;
 }
 
@@ -48,7 +48,7 @@ static struct frame *pass(struct lab *l, uint16_t vid, const struct lab_frame *f
 static void make_nd(uint16_t vid, uint8_t type, const char *src, const char *dst,
 		    const char *target, uint8_t flags, uint8_t option)
 {
-	struct lab_say say = {
+	struct gate_say say = {
 		.vid = vid, .src = src, .dst = dst, .proto = PROTO_ICMPV6, .ttl = 255};
 	uint8_t l4[32] = {type, 0, 0, 0, flags};
 	unsigned n = type == RS ? 8 : 24;
@@ -60,14 +60,14 @@ static void make_nd(uint16_t vid, uint8_t type, const char *src, const char *dst
 		memcpy(l4 + 8, &ip, 16);
 	}
 	assert_true(ip_parse(src, &ip));
-	mac = lab_host(vid, ip.b[15]);
+	mac = gate_host(vid, ip.b[15]);
 	if (option) {
 		l4[n] = option;
 		l4[n + 1] = 1;
 		memcpy(l4 + n + 2, &mac, 6);
 		n += 8;
 	}
-	lab_ip(&in, &say, l4, n);
+	gate_ip(&in, &say, l4, n);
 	assert_true(ip_parse(dst, &ip));
 	if (ip.b[0] == 0xff) {
 		in.b[0] = 0x33;
@@ -76,7 +76,7 @@ static void make_nd(uint16_t vid, uint8_t type, const char *src, const char *dst
 	}
 }
 
-static void assert_ip(const struct lab_frame *f, unsigned at, const char *text)
+static void assert_ip(const struct gate_frame *f, unsigned at, const char *text)
 {
 	struct ip ip;
 
@@ -86,11 +86,11 @@ static void assert_ip(const struct lab_frame *f, unsigned at, const char *text)
 
 static void assert_advert(const struct lab *l, uint16_t vid, const char *target, uint8_t flags)
 {
-	struct mac mac = lab_leg(vid);
+	struct mac mac = gate_leg(vid);
 
 	assert_int_equal(l->made.vec.n, 1);
 	assert_int_equal(l->made.vec.f[0].tci, vid);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(out.b[IP + 7], 255);
 	assert_int_equal(out.b[L4], NA);
 	assert_int_equal(out.b[L4 + 4], flags);
@@ -105,14 +105,14 @@ static void test_solicited(void **state)
 	const struct gateway_leg *a = &l->conf->leg[LAB_A];
 
 	make_nd(VID_A, NS, "fd00:a::5", "ff02::1:ff00:1", "fd00:a::1", 0, 1);
-	assert_true(gateway_wants(a, lab_give(l, VID_A, &in, 64)));
+	assert_true(gateway_wants(a, gate_give(l, VID_A, &in, 64)));
 	assert_int_equal(pass(l, VID_A, &in)->out, OUT_LOCAL);
 	assert_advert(l, VID_A, "fd00:a::1", 0xe0);
 	assert_ip(&out, IP + 24, "fd00:a::5");
 	assert_memory_equal(out.b, in.b + 6, 6);
 	/* he is known now */
-	lab_udp(&in, &(struct lab_say){.vid = VID_U, .src = "192.0.2.7", .dst = "192.0.2.1"}, 1,
-		8080, 1);
+	gate_udp(&in, &(struct gate_say){.vid = VID_U, .src = "192.0.2.7", .dst = "192.0.2.1"}, 1,
+		 8080, 1);
 	/* our link-local address, by unicast */
 	make_nd(VID_A, NS, "fe80::5", "fe80::76:66ff:fe00:a", "fe80::76:66ff:fe00:a", 0, 1);
 	pass(l, VID_A, &in);
@@ -124,8 +124,8 @@ static void test_solicited(void **state)
 	assert_ip(&out, IP + 24, "ff02::1");
 	/* the same group, another host; and not of the network */
 	make_nd(VID_A, NS, "fd00:a::5", "ff02::1:ff00:1", "fd00:a::1:0:1", 0, 1);
-	lab_clear(l);
-	assert_false(gateway_wants(a, lab_give(l, VID_A, &in, 64)));
+	gate_clear(l);
+	assert_false(gateway_wants(a, gate_give(l, VID_A, &in, 64)));
 }
 
 static void test_bad(void **state)
@@ -167,19 +167,19 @@ static void test_bad(void **state)
 static void test_resolved(void **state)
 {
 	struct lab *l = *state;
-	struct lab_say say = {.vid = VID_A, .src = "fd00:a::5", .dst = "2001:db8:7::7"};
+	struct gate_say say = {.vid = VID_A, .src = "fd00:a::5", .dst = "2001:db8:7::7"};
 
-	lab_udp(&in, &say, 4000, 53, 100);
+	gate_udp(&in, &say, 4000, 53, 100);
 	assert_int_equal(pass(l, VID_A, &in)->out, OUT_LOCAL);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(out.b[L4], NS);
 	assert_ip(&out, IP + 24, "ff02::1:ff00:fe");
 	assert_ip(&out, TARGET, "2001:db8::fe");
 	make_nd(VID_U, NA, "2001:db8::fe", "2001:db8::1", "2001:db8::fe", 0x60, 2);
 	pass(l, VID_U, &in);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_ip(&out, IP + 8, "2001:db8::1");
 	assert_int_equal(l->made.vec.f[0].tci, VID_U);
 }
@@ -188,37 +188,37 @@ static void test_resolved(void **state)
 static void test_routed(void **state)
 {
 	struct lab *l = *state;
-	struct lab_say to = {.vid = VID_R, .src = "2001:db8:40::5", .dst = "2001:db8:7::7"};
-	struct lab_say from = {.vid = VID_U, .src = "2001:db8:7::7", .dst = "2001:db8:40::5"};
+	struct gate_say to = {.vid = VID_R, .src = "2001:db8:40::5", .dst = "2001:db8:7::7"};
+	struct gate_say from = {.vid = VID_U, .src = "2001:db8:7::7", .dst = "2001:db8:40::5"};
 	struct frame *f;
 
 	make_nd(VID_U, NS, "2001:db8::fe", "ff02::1:ff00:5", "2001:db8:40::5", 0, 1);
-	assert_true(gateway_wants(&l->conf->leg[LAB_U], lab_give(l, VID_U, &in, 64)));
+	assert_true(gateway_wants(&l->conf->leg[LAB_U], gate_give(l, VID_U, &in, 64)));
 	pass(l, VID_U, &in);
 	assert_advert(l, VID_U, "2001:db8:40::5", 0xc0); /* no override */
 	make_nd(VID_U, NS, "2001:db8::fe", "ff02::1:ff00:5", "fd00:a::5", 0, 1);
-	lab_clear(l);
-	assert_false(gateway_wants(&l->conf->leg[LAB_U], lab_give(l, VID_U, &in, 64)));
-	lab_meet(l, VID_U, "2001:db8::fe");
-	lab_meet(l, VID_R, "2001:db8:40::5");
-	lab_udp(&in, &to, 1, 2, 3);
+	gate_clear(l);
+	assert_false(gateway_wants(&l->conf->leg[LAB_U], gate_give(l, VID_U, &in, 64)));
+	gate_meet(l, VID_U, "2001:db8::fe");
+	gate_meet(l, VID_R, "2001:db8:40::5");
+	gate_udp(&in, &to, 1, 2, 3);
 	f = pass(l, VID_R, &in);
 	assert_int_equal(f->out, OUT_NONE);
-	lab_read(&out, f);
+	gate_read(&out, f);
 	assert_ip(&out, IP + 8, "2001:db8:40::5");
 	assert_int_equal(out.b[IP + 7], 63);
-	lab_udp(&in, &from, 1, 2, 3);
+	gate_udp(&in, &from, 1, 2, 3);
 	f = pass(l, VID_U, &in);
 	assert_int_equal(f->out, OUT_NONE);
 	assert_int_equal(f->tci, VID_R);
 	/* nobody there: the one outside hears of it */
 	from.dst = "2001:db8:40::99";
-	lab_udp(&in, &from, 1, 2, 3);
+	gate_udp(&in, &from, 1, 2, 3);
 	assert_int_equal(pass(l, VID_U, &in)->out, OUT_LOCAL);
 	for (unsigned i = 0; i < 3; i++)
-		lab_tick(l, 1);
+		gate_tick(l, 1);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(l->made.vec.f[0].tci, VID_U);
 	assert_int_equal(out.b[L4], 1);
 	assert_int_equal(out.b[L4 + 1], 3);
@@ -234,7 +234,7 @@ static unsigned count_made(const struct lab *l, uint16_t vid, uint8_t type)
 	for (unsigned i = 0; i < l->made.vec.n; i++) {
 		if (l->made.vec.f[i].tci != vid)
 			continue;
-		lab_made(l, i, &out);
+		gate_made(l, i, &out);
 		n += type ? out.b[12] == 0x86 && out.b[L4] == type
 			  : out.b[12] == 8 && out.b[13] == 6;
 	}
@@ -246,25 +246,25 @@ static void test_announced(void **state)
 	struct lab *l = *state;
 
 	gateway_announce(l->g, l->conf, l->call.now_ns);
-	assert_int_equal(lab_tick(l, 0), l->call.now_ns + 1000000000);
+	assert_int_equal(gate_tick(l, 0), l->call.now_ns + 1000000000);
 	assert_int_equal(count_made(l, VID_A, 0), 1);
 	assert_int_equal(count_made(l, VID_A, NA), 1);
 	assert_int_equal(count_made(l, VID_A, RA), 1);
 	assert_int_equal(count_made(l, VID_U, 0), 1);
 	assert_int_equal(count_made(l, VID_U, RA), 0);
 	assert_int_equal(count_made(l, VID_H, 0), 0); /* the kernel's */
-	lab_tick(l, 1);
+	gate_tick(l, 1);
 	assert_int_equal(count_made(l, VID_A, 0), 1);
-	lab_tick(l, 2);
+	gate_tick(l, 2);
 	assert_int_equal(l->made.vec.n, 0);
 	/* again, with nothing changed: nothing is said */
 	gateway_announce(l->g, l->conf, l->call.now_ns);
-	lab_tick(l, 0);
+	gate_tick(l, 0);
 	assert_int_equal(l->made.vec.n, 0);
 	/* another MTU: hosts hear of it */
 	l->conf->leg[LAB_A].mtu = 1400;
 	gateway_announce(l->g, l->conf, l->call.now_ns);
-	lab_tick(l, 0);
+	gate_tick(l, 0);
 	assert_int_equal(count_made(l, VID_A, RA), 1);
 	assert_int_equal(count_made(l, VID_A, 0), 0);
 }
@@ -277,11 +277,11 @@ static void test_advertised(void **state)
 	unsigned n = 0;
 
 	make_nd(VID_A, RS, "fe80::5", "ff02::2", NULL, 0, 1);
-	assert_true(gateway_wants(&l->conf->leg[LAB_A], lab_give(l, VID_A, &in, 64)));
+	assert_true(gateway_wants(&l->conf->leg[LAB_A], gate_give(l, VID_A, &in, 64)));
 	assert_false(gateway_wants(&l->conf->leg[LAB_B], &l->v.f[0]));
 	pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_ip(&out, IP + 24, "fe80::5");
 	assert_ip(&out, IP + 8, "fe80::76:66ff:fe00:a");
 	assert_int_equal(out.b[L4], RA);
@@ -298,12 +298,12 @@ static void test_advertised(void **state)
 	/* three soon, then every 200 to 600 s */
 	gateway_announce(l->g, l->conf, l->call.now_ns);
 	for (unsigned s = 0; s < 40; s++) {
-		lab_tick(l, 1);
+		gate_tick(l, 1);
 		n += count_made(l, VID_A, RA);
 	}
 	assert_int_equal(n, 3);
 	for (unsigned s = 0; s < 6000; s++) {
-		lab_tick(l, 1);
+		gate_tick(l, 1);
 		n += count_made(l, VID_A, RA);
 	}
 	assert_in_range(n, 3 + 10, 3 + 30);
@@ -312,7 +312,7 @@ static void test_advertised(void **state)
 	*l->conf->leg[LAB_A].reaches = 0;
 	make_nd(VID_A, RS, "fe80::5", "ff02::2", NULL, 0, 1);
 	pass(l, VID_A, &in);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(read_be16(out.b + L4 + 6), 0);
 }
 
@@ -321,7 +321,7 @@ static void test_claim(void **state)
 	struct lab *l = *state;
 
 	make_nd(VID_A, NA, "fd00:a::66", "ff02::1", "fd00:a::1", 0x20, 2);
-	assert_true(gateway_wants(&l->conf->leg[LAB_A], lab_give(l, VID_A, &in, 64)));
+	assert_true(gateway_wants(&l->conf->leg[LAB_A], gate_give(l, VID_A, &in, 64)));
 	pass(l, VID_A, &in);
 	assert_advert(l, VID_A, "fd00:a::1", 0xa0);
 	pass(l, VID_A, &in);
@@ -347,28 +347,28 @@ static void test_moves(void **state)
 	static const struct mac nobody;
 	struct lab *l = *state;
 
-	lab_meet(l, VID_U, "192.0.2.254");
+	gate_meet(l, VID_U, "192.0.2.254");
 	l->call.now_ns += 5000000000;
-	lab_arp(&in, VID_U, 1, lab_host(VID_U, 253), "192.0.2.254", "192.0.2.254", nobody);
-	lab_clear(l);
-	assert_false(gateway_wants(&l->conf->leg[LAB_U], lab_give(l, VID_U, &in, 64)));
+	gate_arp(&in, VID_U, 1, gate_host(VID_U, 253), "192.0.2.254", "192.0.2.254", nobody);
+	gate_clear(l);
+	assert_false(gateway_wants(&l->conf->leg[LAB_U], gate_give(l, VID_U, &in, 64)));
 	gateway_hear(l->g, l->conf, &l->v.f[0], l->call.now_ns);
 	assert_int_equal(mac_of(l, VID_U, "192.0.2.254"), 254);
-	lab_tick(l, 0);
+	gate_tick(l, 0);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(out.b[5], 254);
-	lab_tick(l, 1);
-	lab_made(l, 0, &out);
+	gate_tick(l, 1);
+	gate_made(l, 0, &out);
 	assert_int_equal(out.b[5], 0xff);
-	lab_arp(&in, VID_U, 2, lab_host(VID_U, 253), "192.0.2.254", "192.0.2.1", lab_leg(VID_U));
+	gate_arp(&in, VID_U, 2, gate_host(VID_U, 253), "192.0.2.254", "192.0.2.1", gate_leg(VID_U));
 	pass(l, VID_U, &in);
 	assert_int_equal(mac_of(l, VID_U, "192.0.2.254"), 253);
 	/* a liar, while the holder answers */
 	l->call.now_ns += 5000000000;
-	lab_arp(&in, VID_U, 2, lab_host(VID_U, 66), "192.0.2.254", "192.0.2.1", lab_leg(VID_U));
+	gate_arp(&in, VID_U, 2, gate_host(VID_U, 66), "192.0.2.254", "192.0.2.1", gate_leg(VID_U));
 	pass(l, VID_U, &in);
-	lab_arp(&in, VID_U, 2, lab_host(VID_U, 253), "192.0.2.254", "192.0.2.1", lab_leg(VID_U));
+	gate_arp(&in, VID_U, 2, gate_host(VID_U, 253), "192.0.2.254", "192.0.2.1", gate_leg(VID_U));
 	pass(l, VID_U, &in);
 	assert_int_equal(mac_of(l, VID_U, "192.0.2.254"), 253);
 }
@@ -376,33 +376,33 @@ static void test_moves(void **state)
 static void test_heard(void **state)
 {
 	struct lab *l = *state;
-	struct lab_say b_h = {.vid = VID_H, .src = "10.30.0.5", .dst = "10.20.0.9"};
-	struct lab_say h_b = {.vid = VID_B, .src = "10.20.0.9", .dst = "10.30.0.5"};
+	struct gate_say b_h = {.vid = VID_H, .src = "10.30.0.5", .dst = "10.20.0.9"};
+	struct gate_say h_b = {.vid = VID_B, .src = "10.20.0.9", .dst = "10.30.0.5"};
 
 	/* The answer of a host on a host-only network goes to the kernel, which has our MAC; we hear it. */
-	lab_meet(l, VID_B, "10.20.0.9");
-	lab_udp(&in, &b_h, 1, 2, 3);
+	gate_meet(l, VID_B, "10.20.0.9");
+	gate_udp(&in, &b_h, 1, 2, 3);
 	pass(l, VID_H, &in);
-	lab_udp(&in, &h_b, 2, 1, 3);
+	gate_udp(&in, &h_b, 2, 1, 3);
 	assert_int_equal(pass(l, VID_B, &in)->out, OUT_LOCAL);
-	lab_arp(&in, VID_H, 2, lab_host(VID_H, 5), "10.30.0.5", "10.30.0.1", lab_leg(VID_H));
-	lab_clear(l);
-	gateway_hear(l->g, l->conf, lab_give(l, VID_H, &in, 64), l->call.now_ns);
-	lab_tick(l, 0);
+	gate_arp(&in, VID_H, 2, gate_host(VID_H, 5), "10.30.0.5", "10.30.0.1", gate_leg(VID_H));
+	gate_clear(l);
+	gateway_hear(l->g, l->conf, gate_give(l, VID_H, &in, 64), l->call.now_ns);
+	gate_tick(l, 0);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_int_equal(l->made.vec.f[0].tci, VID_H);
 	assert_int_equal(out.b[5], 5);
 	/* an advertisement to all */
-	lab_meet(l, VID_A, "fd00:a::5");
+	gate_meet(l, VID_A, "fd00:a::5");
 	l->call.now_ns += 5000000000;
 	make_nd(VID_A, NA, "fd00:a::5", "ff02::1", "fd00:a::5", 0x20, 2);
 	in.b[OPTION + 7] = 9;
 	in.b[L4 + 3] = (uint8_t)(in.b[L4 + 3] - 4); /* the checksum */
-	lab_clear(l);
-	assert_false(gateway_wants(&l->conf->leg[LAB_A], lab_give(l, VID_A, &in, 64)));
+	gate_clear(l);
+	assert_false(gateway_wants(&l->conf->leg[LAB_A], gate_give(l, VID_A, &in, 64)));
 	gateway_hear(l->g, l->conf, &l->v.f[0], l->call.now_ns);
-	lab_tick(l, 0);
+	gate_tick(l, 0);
 	assert_int_equal(count_made(l, VID_A, NS), 1);
 }
 
@@ -410,16 +410,16 @@ static void test_heard(void **state)
 
 static void test_services(void **state)
 {
-	struct lab_say offer = {.vid = VID_U, .src = "192.0.2.254", .dst = "255.255.255.255"};
-	struct mac mac = lab_leg(VID_U);
+	struct gate_say offer = {.vid = VID_U, .src = "192.0.2.254", .dst = "255.255.255.255"};
+	struct mac mac = gate_leg(VID_U);
 	static struct gateway_datagram d;
 	struct lab *l = *state;
 
-	lab_udp(&in, &offer, 67, 68, 300);
+	gate_udp(&in, &offer, 67, 68, 300);
 	memset(in.b, 0xff, 6);
 	memcpy(in.b + IP + 56, &mac, 6);
 	write_be16(in.b + IP + 26, 0);
-	assert_true(gateway_wants(&l->conf->leg[LAB_U], lab_give(l, VID_U, &in, 64)));
+	assert_true(gateway_wants(&l->conf->leg[LAB_U], gate_give(l, VID_U, &in, 64)));
 	assert_int_equal(pass(l, VID_U, &in)->drop, DROP_MARTIAN);
 	gateway_serve(l->g, VID_U, 68, true);
 	assert_int_equal(pass(l, VID_U, &in)->out, OUT_LOCAL);
@@ -431,12 +431,12 @@ static void test_services(void **state)
 	assert_false(gateway_service_read(l->g, &d));
 	/* for another station: not ours to take */
 	in.b[IP + 56 + 5] ^= 1;
-	lab_clear(l);
-	assert_false(gateway_wants(&l->conf->leg[LAB_U], lab_give(l, VID_U, &in, 64)));
+	gate_clear(l);
+	assert_false(gateway_wants(&l->conf->leg[LAB_U], gate_give(l, VID_U, &in, 64)));
 	/* inside, to our address; a wrong checksum */
 	gateway_serve(l->g, VID_A, 53, true);
-	lab_udp(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1"}, 9, 53,
-		33);
+	gate_udp(&in, &(struct gate_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1"}, 9,
+		 53, 33);
 	assert_int_equal(pass(l, VID_A, &in)->out, OUT_LOCAL);
 	in.b[IP + 26] ^= 1;
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_BAD_IP);
@@ -445,14 +445,14 @@ static void test_services(void **state)
 	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
 	assert_true(gateway_service_read(l->g, &d));
 	/* and a frame of the control thread's */
-	lab_tick(l, 1000);
+	gate_tick(l, 1000);
 	assert_int_equal(gateway_send(l->g, VID_U, in.b, (uint16_t)in.len), 0);
 	assert_int_equal(gateway_send(l->g, 7, in.b, (uint16_t)in.len), 0);
-	lab_tick(l, 0);
+	gate_tick(l, 0);
 	assert_int_equal(l->made.vec.n, 1);
-	lab_made(l, 0, &out);
+	gate_made(l, 0, &out);
 	assert_memory_equal(out.b, in.b, in.len);
-	lab_tick(l, 0);
+	gate_tick(l, 0);
 	assert_int_equal(l->made.vec.n, 0);
 }
 
@@ -463,8 +463,8 @@ static void test_services_full(void **state)
 	unsigned n = 0;
 
 	gateway_serve(l->g, VID_A, 53, true);
-	lab_udp(&in, &(struct lab_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1"}, 9, 53,
-		33);
+	gate_udp(&in, &(struct gate_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1"}, 9,
+		 53, 33);
 	while (pass(l, VID_A, &in)->drop == DROP_NONE)
 		assert_true(++n < 1000);
 	assert_int_equal(l->v.f[0].drop, DROP_NO_MEMORY);
@@ -472,7 +472,7 @@ static void test_services_full(void **state)
 	while (gateway_send(l->g, VID_A, in.b, 1000) == 0)
 		assert_true(++n < 1000);
 	for (unsigned sent = 0; sent < n; sent += l->made.vec.n) {
-		lab_tick(l, 0);
+		gate_tick(l, 0);
 		assert_true(l->made.vec.n > 0);
 	}
 }

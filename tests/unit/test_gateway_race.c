@@ -19,7 +19,7 @@ enum { TURNS = 3000, WAITING = 40 };
 struct worker {
 	pthread_t thread;
 	struct lab *l;
-	struct lab_frame in, out;
+	struct gate_frame in, out;
 	unsigned host; /* of network a */
 	unsigned sent;
 };
@@ -34,24 +34,24 @@ static void *work(void *arg)
 	char src[32], dst[32];
 
 	for (unsigned turn = 0; turn < TURNS; turn++) {
-		struct lab_say say = {.vid = VID_A, .src = src, .dst = dst};
+		struct gate_say say = {.vid = VID_A, .src = src, .dst = dst};
 		unsigned far = 2 + turn % WAITING;
 
 		snprintf(src, sizeof(src), "10.10.0.%u", w->host);
 		snprintf(dst, sizeof(dst), "10.20.0.%u", far);
-		lab_clear(l);
-		lab_udp(&w->in, &say, 1000, 53, 1000);
-		lab_give(l, VID_A, &w->in, 64);
-		lab_run(l);
+		gate_clear(l);
+		gate_udp(&w->in, &say, 1000, 53, 1000);
+		gate_give(l, VID_A, &w->in, 64);
+		gate_run(l);
 		snprintf(src, sizeof(src), "10.20.0.%u", far);
-		lab_clear(l);
-		lab_arp(&w->in, VID_B, 2, lab_host(VID_B, (uint8_t)far), src, "10.20.0.1",
-			lab_leg(VID_B));
-		lab_give(l, VID_B, &w->in, 64);
-		lab_run(l);
+		gate_clear(l);
+		gate_arp(&w->in, VID_B, 2, gate_host(VID_B, (uint8_t)far), src, "10.20.0.1",
+			 gate_leg(VID_B));
+		gate_give(l, VID_B, &w->in, 64);
+		gate_run(l);
 		/* Outside the lock, while the other one works. */
 		for (unsigned i = 0; i < l->made.vec.n; i++, w->sent++)
-			lab_made(l, i, &w->out);
+			gate_made(l, i, &w->out);
 		if (turn % WAITING == 0) { /* all have to be asked again */
 			gateway_lock(l->g);
 			neigh_flush(gateway_neigh(l->g), VID_B, NULL);
@@ -61,7 +61,7 @@ static void *work(void *arg)
 		l->made.vec.n = 0;
 		gateway_tick(l->g, &l->call);
 		for (unsigned i = 0; i < l->made.vec.n; i++)
-			lab_made(l, i, &w->out);
+			gate_made(l, i, &w->out);
 	}
 	return NULL;
 }
@@ -82,7 +82,7 @@ static void *control(void *arg)
 
 static void test_race(void **state)
 {
-	struct lab *first = lab_create(), *second = lab_create();
+	struct lab *first = gate_create(), *second = gate_create();
 	struct worker *w = calloc(2, sizeof(*w));
 	struct gateway *own = second->g;
 	pthread_t thread;
@@ -104,8 +104,8 @@ static void test_race(void **state)
 	pthread_join(thread, NULL);
 	assert_true(w[0].sent + w[1].sent >= WAITING);
 	second->g = own;
-	lab_destroy(second);
-	lab_destroy(first);
+	gate_destroy(second);
+	gate_destroy(first);
 	free(w);
 }
 

@@ -23,30 +23,30 @@ static void mapping_is_endpoint_independent(void **state)
 	uint16_t port, id, tcp;
 
 	(void)state;
-	lab_udp(in1, 4000, out1, 53);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_udp(in1, 4000, out1, 53);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_int_equal(lab.vid, LAB_OUT);
 	port = lab.k.sport;
-	assert_true(lab_src_is(us, port) && lab_dst_is(out1, 53));
-	lab_udp(in1, 4000, out1, 54);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	assert_true(lab_src_is(us, port));
-	lab_udp(in1, 4000, out2, 53);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	assert_true(lab_src_is(us, port));
+	assert_true(nat_lab_src_is(us, port) && nat_lab_dst_is(out1, 53));
+	nat_lab_udp(in1, 4000, out1, 54);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	assert_true(nat_lab_src_is(us, port));
+	nat_lab_udp(in1, 4000, out2, 53);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	assert_true(nat_lab_src_is(us, port));
 
-	lab_tcp(in1, 4000, out1, 80, SYN, 1, 0, 0);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_tcp(in1, 4000, out1, 80, SYN, 1, 0, 0);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	tcp = lab.k.sport;
-	lab_tcp(in1, 4000, out2, 81, SYN, 1, 0, 0);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	assert_true(lab_src_is(us, tcp));
+	nat_lab_tcp(in1, 4000, out2, 81, SYN, 1, 0, 0);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	assert_true(nat_lab_src_is(us, tcp));
 
-	lab_query(in1, out1, true, 77);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_query(in1, out1, true, 77);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	id = lab.k.sport;
-	lab_query(in1, out2, true, 77);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_query(in1, out2, true, 77);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_int_equal(lab.k.sport, id);
 }
 
@@ -61,17 +61,17 @@ static void nothing_is_overloaded(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
-		lab_udp(guest[i].ip, 4000, out1, 53);
-		assert_int_equal(lab_out(guest[i].vid), DROP_NONE);
+		nat_lab_udp(guest[i].ip, 4000, out1, 53);
+		assert_int_equal(nat_lab_out(guest[i].vid), DROP_NONE);
 		port[i] = lab.k.sport;
 		for (unsigned j = 0; j < i; j++)
 			assert_int_not_equal(port[i], port[j]);
 	}
 	for (unsigned i = 0; i < 3; i++) {
-		lab_udp(out1, 53, us, port[i]);
-		assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+		nat_lab_udp(out1, 53, us, port[i]);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 		assert_int_equal(lab.vid, guest[i].vid);
-		assert_true(lab_dst_is(guest[i].ip, 4000) && lab_src_is(out1, 53));
+		assert_true(nat_lab_dst_is(guest[i].ip, 4000) && nat_lab_src_is(out1, 53));
 	}
 }
 
@@ -82,8 +82,8 @@ static void ports_keep_their_class(void **state)
 
 	(void)state;
 	for (uint16_t i = 0; i < 200; i++) {
-		uint16_t low = lab_mapping(LAB_IN, in1, (uint16_t)(500 + i));
-		uint16_t high = lab_mapping(LAB_IN, in1, (uint16_t)(5000 + i * 2));
+		uint16_t low = nat_lab_mapping(LAB_IN, in1, (uint16_t)(500 + i));
+		uint16_t high = nat_lab_mapping(LAB_IN, in1, (uint16_t)(5000 + i * 2));
 
 		assert_true(low >= 1 && low < 1024);
 		assert_true(high >= 1024);
@@ -101,7 +101,7 @@ static void ports_are_random(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 8000; i++) {
-		uint16_t port = lab_mapping(LAB_IN, in1, (uint16_t)(2000 + i));
+		uint16_t port = nat_lab_mapping(LAB_IN, in1, (uint16_t)(2000 + i));
 
 		assert_int_not_equal(port, 0);
 		runs += port == last + 1;
@@ -121,18 +121,18 @@ static void pooling_is_paired(void **state)
 	bool used[3] = {false};
 
 	(void)state;
-	lab.outsides[0].pool[2] = lab_ip("192.0.2.7");
-	lab.outsides[0].pool[3] = lab_ip("192.0.2.99");
+	lab.outsides[0].pool[2] = nat_lab_ip("192.0.2.7");
+	lab.outsides[0].pool[3] = nat_lab_ip("192.0.2.99");
 	lab.outsides[0].n_pool = 4;
-	lab_commit();
+	nat_lab_commit();
 	for (unsigned guest = 0; guest < 60; guest++) {
 		char text[16] = "10.0.0.100";
 
 		text[8] = (char)('0' + guest / 10);
 		text[9] = (char)('0' + guest % 10);
 		for (uint16_t i = 0; i < 50; i++) {
-			lab_udp(text, (uint16_t)(4000 + i), out1, 53);
-			assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+			nat_lab_udp(text, (uint16_t)(4000 + i), out1, 53);
+			assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 			assert_true(i == 0 || ip_equal(&own, &lab.k.src));
 			own = lab.k.src;
 		}
@@ -149,19 +149,19 @@ static void filter_is_address_and_port_dependent(void **state)
 	uint16_t port;
 
 	(void)state;
-	lab_udp(in1, 4000, out1, 53);
-	lab_out(LAB_IN);
+	nat_lab_udp(in1, 4000, out1, 53);
+	nat_lab_out(LAB_IN);
 	port = lab.k.sport;
-	lab_udp(out1, 53, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	lab_udp(out1, 54, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
-	lab_udp(out2, 53, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
-	lab_udp(out1, 53, us, port);
-	assert_int_equal(lab_in(LAB_OUT2), DROP_NAT_NO_SESSION);
-	lab_tcp(out2, 53, us, port, SYN, 1, 0, 0);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	nat_lab_udp(out1, 53, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_udp(out1, 54, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	nat_lab_udp(out2, 53, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	nat_lab_udp(out1, 53, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT2), DROP_NAT_NO_SESSION);
+	nat_lab_tcp(out2, 53, us, port, SYN, 1, 0, 0);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
 }
 
 /* N09: endpoint-independent filtering, when it is asked for; N28: its sessions count for the guest. */
@@ -172,27 +172,27 @@ static void filter_can_be_open(void **state)
 	(void)state;
 	lab.nets[0].is_open = true;
 	lab.nets[0].per_guest = 12;
-	lab_commit();
-	port = lab_mapping(LAB_IN, in1, 4000);
-	lab_udp(out2, 53, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	assert_true(lab_dst_is(in1, 4000) && lab_src_is(out2, 53));
-	lab_udp(in1, 4000, out2, 53);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	assert_true(lab_src_is(us, port));
-	lab_tcp(in1, 4000, out1, 80, SYN, 1, 0, 0);
-	lab_out(LAB_IN);
+	nat_lab_commit();
+	port = nat_lab_mapping(LAB_IN, in1, 4000);
+	nat_lab_udp(out2, 53, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	assert_true(nat_lab_dst_is(in1, 4000) && nat_lab_src_is(out2, 53));
+	nat_lab_udp(in1, 4000, out2, 53);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	assert_true(nat_lab_src_is(us, port));
+	nat_lab_tcp(in1, 4000, out1, 80, SYN, 1, 0, 0);
+	nat_lab_out(LAB_IN);
 	tcp = lab.k.sport;
-	lab_tcp(out2, 99, us, tcp, SYN, 1, 0, 0);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	lab_tcp(out2, 100, us, tcp, ACK, 1, 0, 0);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_TCP);
+	nat_lab_tcp(out2, 99, us, tcp, SYN, 1, 0, 0);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_tcp(out2, 100, us, tcp, ACK, 1, 0, 0);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_TCP);
 	for (uint16_t i = 0; i < 8; i++) {
-		lab_udp(out2, (uint16_t)(1000 + i), us, port);
-		assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+		nat_lab_udp(out2, (uint16_t)(1000 + i), us, port);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	}
-	lab_udp(out2, 2000, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_GUEST_FULL);
+	nat_lab_udp(out2, 2000, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_GUEST_FULL);
 }
 
 /* N06: a UDP mapping lives 300 s, and what the configuration says. */
@@ -201,60 +201,60 @@ static void udp_timer(void **state)
 	uint16_t port;
 
 	(void)state;
-	lab_udp(in1, 4000, out1, 53);
-	lab_out(LAB_IN);
+	nat_lab_udp(in1, 4000, out1, 53);
+	nat_lab_out(LAB_IN);
 	port = lab.k.sport;
-	lab_wait(119);
-	lab_udp(out1, 53, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	lab_udp(in1, 4000, out1, 53);
-	lab_out(LAB_IN);
-	lab_wait(299);
-	lab_udp(out1, 53, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	lab_wait(302);
-	lab_udp(out1, 53, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
-	assert_int_equal(lab_stats(LAB_IN).sessions, 0);
+	nat_lab_wait(119);
+	nat_lab_udp(out1, 53, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_udp(in1, 4000, out1, 53);
+	nat_lab_out(LAB_IN);
+	nat_lab_wait(299);
+	nat_lab_udp(out1, 53, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_wait(302);
+	nat_lab_udp(out1, 53, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	assert_int_equal(nat_lab_stats(LAB_IN).sessions, 0);
 
 	lab.nets[0].udp_s = 20;
-	lab_commit();
-	port = lab_mapping(LAB_IN, in1, 4001);
-	lab_wait(19);
-	lab_udp("198.51.100.9", 9, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	lab_wait(22);
-	lab_udp("198.51.100.9", 9, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	nat_lab_commit();
+	port = nat_lab_mapping(LAB_IN, in1, 4001);
+	nat_lab_wait(19);
+	nat_lab_udp("198.51.100.9", 9, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_wait(22);
+	nat_lab_udp("198.51.100.9", 9, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
 }
 
 /* N07: what goes out refreshes; what comes in does after an answer; neither does a forward's unanswered flood. */
 static void refresh_directions(void **state)
 {
-	uint16_t port = lab_mapping(LAB_IN, in1, 4000);
+	uint16_t port = nat_lab_mapping(LAB_IN, in1, 4000);
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		lab_wait(200);
-		assert_int_equal(lab_mapping(LAB_IN, in1, 4000), port);
+		nat_lab_wait(200);
+		assert_int_equal(nat_lab_mapping(LAB_IN, in1, 4000), port);
 	}
 	for (unsigned i = 0; i < 4; i++) {
-		lab_wait(200);
-		lab_udp("198.51.100.9", 9, us, port);
-		assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+		nat_lab_wait(200);
+		nat_lab_udp("198.51.100.9", 9, us, port);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	}
-	lab_add_rule("f", PROTO_UDP, us, 5353, 5353, in1, 53);
-	lab_commit();
-	lab_udp(out2, 7, us, 5353);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_add_rule("f", PROTO_UDP, us, 5353, 5353, in1, 53);
+	nat_lab_commit();
+	nat_lab_udp(out2, 7, us, 5353);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	for (unsigned i = 0; i < 3; i++) {
-		lab_wait(99);
-		lab_udp(out2, 7, us, 5353);
-		assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+		nat_lab_wait(99);
+		nat_lab_udp(out2, 7, us, 5353);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	}
-	lab_wait(10);
-	lab_udp(in1, 53, out2, 7);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_wait(10);
+	nat_lab_udp(in1, 53, out2, 7);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_int_not_equal(lab.k.sport, 5353);
 }
 
@@ -267,13 +267,13 @@ static void ports_rest(void **state)
 	lab.nets[0].udp_s = 10;
 	lab.nets[0].is_open = true;
 	lab.nets[1].is_open = true;
-	lab_commit();
+	nat_lab_commit();
 	for (uint16_t i = 0; i < 500; i++)
-		rested[lab_mapping(LAB_IN, in1, (uint16_t)(1 + i))] = true;
-	lab_wait(15);
-	assert_int_equal(lab_stats(LAB_IN).mappings, 0);
+		rested[nat_lab_mapping(LAB_IN, in1, (uint16_t)(1 + i))] = true;
+	nat_lab_wait(15);
+	assert_int_equal(nat_lab_stats(LAB_IN).mappings, 0);
 	for (uint16_t i = 0; i < 400; i++) {
-		uint16_t port = lab_mapping(LAB_IN2, in2, (uint16_t)(1 + i));
+		uint16_t port = nat_lab_mapping(LAB_IN2, in2, (uint16_t)(1 + i));
 
 		assert_int_not_equal(port, 0);
 		assert_false(rested[port]);
@@ -283,26 +283,26 @@ static void ports_rest(void **state)
 /* N10: hairpin; the source is the outside end, both ways. */
 static void hairpin_udp(void **state)
 {
-	uint16_t a, b = lab_mapping(LAB_IN, in2, 5000);
+	uint16_t a, b = nat_lab_mapping(LAB_IN, in2, 5000);
 
 	(void)state;
-	a = lab_mapping(LAB_IN, in1, 4000);
+	a = nat_lab_mapping(LAB_IN, in1, 4000);
 	/* in2 has not spoken to in1's outside end yet. */
-	lab_udp(in1, 4000, us, b);
-	assert_int_equal(lab_out(LAB_IN), DROP_NAT_NO_SESSION);
-	lab_udp(in2, 5000, us, a);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_udp(in1, 4000, us, b);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NAT_NO_SESSION);
+	nat_lab_udp(in2, 5000, us, a);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_int_equal(lab.vid, LAB_IN);
-	assert_true(lab_src_is(us, b) && lab_dst_is(in1, 4000));
-	lab_udp(in1, 4000, us, b);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	assert_true(lab_src_is(us, a) && lab_dst_is(in2, 5000));
+	assert_true(nat_lab_src_is(us, b) && nat_lab_dst_is(in1, 4000));
+	nat_lab_udp(in1, 4000, us, b);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	assert_true(nat_lab_src_is(us, a) && nat_lab_dst_is(in2, 5000));
 	/* Nobody has that port. */
-	lab_udp(in1, 4000, us, 999);
-	assert_int_equal(lab_out(LAB_IN), DROP_NAT_NO_SESSION);
-	assert_true(lab_src_is(in1, 4000));
-	lab_query(in1, us, true, 5);
-	assert_int_equal(lab_out(LAB_IN), DROP_NO_SERVICE);
+	nat_lab_udp(in1, 4000, us, 999);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NAT_NO_SESSION);
+	assert_true(nat_lab_src_is(in1, 4000));
+	nat_lab_query(in1, us, true, 5);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NO_SERVICE);
 }
 
 static void hairpin_forward(void **state)
@@ -310,25 +310,25 @@ static void hairpin_forward(void **state)
 	uint16_t a;
 
 	(void)state;
-	lab_add_rule("web", PROTO_TCP, NULL, 8080, 8080, in2, 80);
-	lab_commit();
+	nat_lab_add_rule("web", PROTO_TCP, NULL, 8080, 8080, in2, 80);
+	nat_lab_commit();
 	/* Also a guest of another network, and one to itself. */
 	for (unsigned i = 0; i < 3; i++) {
 		uint16_t vid = i == 1 ? LAB_IN2 : LAB_IN;
 		const char *who = i == 2 ? in2 : in1;
 
-		lab_tcp(who, 4000, us, 8080, SYN, 100, 0, 0);
-		assert_int_equal(lab_out(vid), DROP_NONE);
+		nat_lab_tcp(who, 4000, us, 8080, SYN, 100, 0, 0);
+		assert_int_equal(nat_lab_out(vid), DROP_NONE);
 		assert_int_equal(lab.vid, LAB_IN);
 		a = lab.k.sport;
-		assert_true(lab_src_is(us, a) && lab_dst_is(in2, 80));
-		lab_tcp(in2, 80, us, a, SYN | ACK, 500, 101, 0);
-		assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+		assert_true(nat_lab_src_is(us, a) && nat_lab_dst_is(in2, 80));
+		nat_lab_tcp(in2, 80, us, a, SYN | ACK, 500, 101, 0);
+		assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 		assert_int_equal(lab.vid, vid);
-		assert_true(lab_src_is(us, 8080) && lab_dst_is(who, 4000));
-		lab_tcp(who, 4000, us, 8080, ACK, 101, 501, 10);
-		assert_int_equal(lab_out(vid), DROP_NONE);
-		assert_true(lab_dst_is(in2, 80));
+		assert_true(nat_lab_src_is(us, 8080) && nat_lab_dst_is(who, 4000));
+		nat_lab_tcp(who, 4000, us, 8080, ACK, 101, 501, 10);
+		assert_int_equal(nat_lab_out(vid), DROP_NONE);
+		assert_true(nat_lab_dst_is(in2, 80));
 	}
 }
 
@@ -338,41 +338,41 @@ static void queries(void **state)
 	uint16_t a, b;
 
 	(void)state;
-	lab_query(in1, out1, true, 7);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_query(in1, out1, true, 7);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	a = lab.k.sport;
-	lab_query(in2, out1, true, 7);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_query(in2, out1, true, 7);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	b = lab.k.sport;
 	assert_int_not_equal(a, b);
-	lab_wait(59);
-	lab_query(out1, us, false, a);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	assert_true(lab_dst_is(in1, 7));
-	lab_query(out1, us, false, b);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	assert_true(lab_dst_is(in2, 7));
-	lab_query(out1, us, true, a);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NO_SERVICE);
-	lab_query(out2, us, false, a);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
-	lab_query(in1, out2, false, 9);
-	assert_int_equal(lab_out(LAB_IN), DROP_NAT_NO_SESSION);
-	lab_wait(62);
-	lab_query(out1, us, false, a);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	nat_lab_wait(59);
+	nat_lab_query(out1, us, false, a);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	assert_true(nat_lab_dst_is(in1, 7));
+	nat_lab_query(out1, us, false, b);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	assert_true(nat_lab_dst_is(in2, 7));
+	nat_lab_query(out1, us, true, a);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NO_SERVICE);
+	nat_lab_query(out2, us, false, a);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	nat_lab_query(in1, out2, false, 9);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NAT_NO_SESSION);
+	nat_lab_wait(62);
+	nat_lab_query(out1, us, false, a);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
 	/* Timestamp, RFC 792. */
-	lab_query(in1, out1, true, 7);
+	nat_lab_query(in1, out1, true, 7);
 	lab.memory[FRAME_HEADROOM + 34] = 13;
-	lab_fix_ipv4();
-	lab_fix_l4();
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_fix_ipv4();
+	nat_lab_fix_l4();
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	a = lab.k.sport;
-	lab_query(out1, us, false, a);
+	nat_lab_query(out1, us, false, a);
 	lab.memory[FRAME_HEADROOM + 34] = 14;
-	lab_fix_ipv4();
-	lab_fix_l4();
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_fix_ipv4();
+	nat_lab_fix_l4();
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 }
 
 static void ipv6(void **state)
@@ -380,46 +380,46 @@ static void ipv6(void **state)
 	uint16_t port;
 
 	(void)state;
-	lab_udp("fd00:a::5", 4000, "2001:db8:f::1", 53);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_udp("fd00:a::5", 4000, "2001:db8:f::1", 53);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	port = lab.k.sport;
-	assert_true(lab_src_is("2001:db8::1", port));
-	lab_udp("2001:db8:f::1", 53, "2001:db8::1", port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	assert_true(lab_dst_is("fd00:a::5", 4000));
-	lab_query("fd00:a::5", "2001:db8:f::1", true, 7);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	assert_true(nat_lab_src_is("2001:db8::1", port));
+	nat_lab_udp("2001:db8:f::1", 53, "2001:db8::1", port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	assert_true(nat_lab_dst_is("fd00:a::5", 4000));
+	nat_lab_query("fd00:a::5", "2001:db8:f::1", true, 7);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	port = lab.k.sport;
-	lab_query("2001:db8:f::1", "2001:db8::1", false, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	assert_true(lab_dst_is("fd00:a::5", 7));
-	lab_tcp("fd00:a::5", 4000, "2001:db8:f::1", 80, SYN, 1, 0, 0);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_query("2001:db8:f::1", "2001:db8::1", false, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	assert_true(nat_lab_dst_is("fd00:a::5", 7));
+	nat_lab_tcp("fd00:a::5", 4000, "2001:db8:f::1", 80, SYN, 1, 0, 0);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 }
 
 static void other_protocols(void **state)
 {
-	struct ip a = lab_ip(in1), b = lab_ip(out1), own = lab_ip(us);
+	struct ip a = nat_lab_ip(in1), b = nat_lab_ip(out1), own = nat_lab_ip(us);
 	uint8_t l4[16] = {0};
 
 	(void)state;
-	lab_ip_packet(&a, &b, 47, l4, sizeof(l4));
-	assert_int_equal(lab_out(LAB_IN), DROP_NAT_PROTOCOL);
-	lab_ip_packet(&b, &own, 47, l4, sizeof(l4));
-	assert_int_equal(lab_in(LAB_OUT), DROP_NO_SERVICE);
+	nat_lab_ip_packet(&a, &b, 47, l4, sizeof(l4));
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NAT_PROTOCOL);
+	nat_lab_ip_packet(&b, &own, 47, l4, sizeof(l4));
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NO_SERVICE);
 	l4[0] = 5; /* redirect */
-	lab_ip_packet(&a, &b, PROTO_ICMP, l4, sizeof(l4));
-	assert_int_equal(lab_out(LAB_IN), DROP_NAT_PROTOCOL);
+	nat_lab_ip_packet(&a, &b, PROTO_ICMP, l4, sizeof(l4));
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NAT_PROTOCOL);
 	/* A checksum of 0 stays 0. */
-	lab_udp(in1, 4000, out1, 53);
+	nat_lab_udp(in1, 4000, out1, 53);
 	write_be16(lab.f.snap + 40, 0);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_int_equal(read_be16(lab.f.snap + 40), 0);
 	/* A network that is not ours. */
-	lab_udp(in1, 4000, out1, 53);
-	assert_int_equal(lab_out(77), DROP_NO_ROUTE);
-	lab_udp(in1, 4000, out1, 53);
-	assert_int_equal(lab_out(LAB_ROUTED), DROP_NO_ROUTE);
+	nat_lab_udp(in1, 4000, out1, 53);
+	assert_int_equal(nat_lab_out(77), DROP_NO_ROUTE);
+	nat_lab_udp(in1, 4000, out1, 53);
+	assert_int_equal(nat_lab_out(LAB_ROUTED), DROP_NO_ROUTE);
 }
 
 /* N29: destinations that are exempt keep the source, and only their answers come in. */
@@ -428,65 +428,65 @@ static void exempt(void **state)
 	(void)state;
 	prefix_parse("172.16.0.0/12", &lab.nets[0].exempt[0]);
 	lab.nets[0].n_exempt = 1;
-	lab_commit();
-	lab_udp(in1, 4000, "172.16.0.9", 53);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	assert_true(lab_src_is(in1, 4000));
+	nat_lab_commit();
+	nat_lab_udp(in1, 4000, "172.16.0.9", 53);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	assert_true(nat_lab_src_is(in1, 4000));
 	assert_int_equal(lab.vid, LAB_OUT);
-	lab_udp("172.16.0.9", 53, in1, 4000);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_udp("172.16.0.9", 53, in1, 4000);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	assert_int_equal(lab.vid, LAB_IN);
-	assert_true(lab_dst_is(in1, 4000));
-	lab_udp("172.16.0.9", 54, in1, 4000);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	assert_true(nat_lab_dst_is(in1, 4000));
+	nat_lab_udp("172.16.0.9", 54, in1, 4000);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
 	/* No longer exempt. */
 	lab.nets[0].n_exempt = 0;
-	lab_commit();
-	lab_udp("172.16.0.9", 53, in1, 4000);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
-	lab_udp(in1, 4000, "172.16.0.9", 53);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_commit();
+	nat_lab_udp("172.16.0.9", 53, in1, 4000);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	nat_lab_udp(in1, 4000, "172.16.0.9", 53);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_int_equal(lab.k.src.b[12], 192);
 }
 
 static void routes(void **state)
 {
 	(void)state;
-	lab_udp(in1, 4000, "10.9.0.7", 53);
-	assert_int_equal(lab_route(LAB_IN, LAB_ROUTED, false), DROP_NETWORKS_APART);
-	assert_int_equal(lab_route(LAB_IN, LAB_ROUTED, true), DROP_NONE);
+	nat_lab_udp(in1, 4000, "10.9.0.7", 53);
+	assert_int_equal(nat_lab_route(LAB_IN, LAB_ROUTED, false), DROP_NETWORKS_APART);
+	assert_int_equal(nat_lab_route(LAB_IN, LAB_ROUTED, true), DROP_NONE);
 	assert_int_equal(lab.vid, LAB_ROUTED);
-	assert_true(lab_src_is(in1, 4000) && lab_dst_is("10.9.0.7", 53));
-	lab_udp("10.9.0.7", 53, in1, 4000);
-	assert_int_equal(lab_route(LAB_ROUTED, LAB_IN, false), DROP_NONE);
+	assert_true(nat_lab_src_is(in1, 4000) && nat_lab_dst_is("10.9.0.7", 53));
+	nat_lab_udp("10.9.0.7", 53, in1, 4000);
+	assert_int_equal(nat_lab_route(LAB_ROUTED, LAB_IN, false), DROP_NONE);
 	assert_int_equal(lab.vid, LAB_IN);
-	lab_udp("10.9.0.7", 54, in1, 4000);
-	assert_int_equal(lab_route(LAB_ROUTED, LAB_IN, false), DROP_NETWORKS_APART);
+	nat_lab_udp("10.9.0.7", 54, in1, 4000);
+	assert_int_equal(nat_lab_route(LAB_ROUTED, LAB_IN, false), DROP_NETWORKS_APART);
 	/* The route is gone: what began goes on no more. */
-	lab_udp(in1, 4000, "10.9.0.7", 53);
-	assert_int_equal(lab_route(LAB_IN, LAB_ROUTED, false), DROP_NETWORKS_APART);
-	lab_tcp(in1, 4000, "10.9.0.7", 80, ACK, 1, 1, 0);
-	assert_int_equal(lab_route(LAB_IN, LAB_ROUTED, true), DROP_NAT_TCP);
-	lab_query(in1, "10.9.0.7", true, 3);
-	assert_int_equal(lab_route(LAB_IN, LAB_ROUTED, true), DROP_NONE);
-	lab_query("10.9.0.7", in1, false, 3);
-	assert_int_equal(lab_route(LAB_ROUTED, LAB_IN, false), DROP_NONE);
+	nat_lab_udp(in1, 4000, "10.9.0.7", 53);
+	assert_int_equal(nat_lab_route(LAB_IN, LAB_ROUTED, false), DROP_NETWORKS_APART);
+	nat_lab_tcp(in1, 4000, "10.9.0.7", 80, ACK, 1, 1, 0);
+	assert_int_equal(nat_lab_route(LAB_IN, LAB_ROUTED, true), DROP_NAT_TCP);
+	nat_lab_query(in1, "10.9.0.7", true, 3);
+	assert_int_equal(nat_lab_route(LAB_IN, LAB_ROUTED, true), DROP_NONE);
+	nat_lab_query("10.9.0.7", in1, false, 3);
+	assert_int_equal(nat_lab_route(LAB_ROUTED, LAB_IN, false), DROP_NONE);
 	/* Errors, of either side. */
-	lab_udp(in1, 4000, "10.9.0.7", 53);
-	lab_error("10.9.0.7", 3, 3, 8);
-	assert_int_equal(lab_route(LAB_ROUTED, LAB_IN, false), DROP_NONE);
+	nat_lab_udp(in1, 4000, "10.9.0.7", 53);
+	nat_lab_error("10.9.0.7", 3, 3, 8);
+	assert_int_equal(nat_lab_route(LAB_ROUTED, LAB_IN, false), DROP_NONE);
 	assert_int_equal(lab.vid, LAB_IN);
-	lab_udp("10.9.0.7", 53, in1, 4000);
-	lab_error(in1, 3, 3, 8);
-	assert_int_equal(lab_route(LAB_IN, LAB_ROUTED, true), DROP_NONE);
-	lab_udp("10.9.0.7", 55, in1, 4000);
-	lab_error(in1, 3, 3, 8);
-	assert_int_equal(lab_route(LAB_IN, LAB_ROUTED, true), DROP_NAT_ERROR);
+	nat_lab_udp("10.9.0.7", 53, in1, 4000);
+	nat_lab_error(in1, 3, 3, 8);
+	assert_int_equal(nat_lab_route(LAB_IN, LAB_ROUTED, true), DROP_NONE);
+	nat_lab_udp("10.9.0.7", 55, in1, 4000);
+	nat_lab_error(in1, 3, 3, 8);
+	assert_int_equal(nat_lab_route(LAB_IN, LAB_ROUTED, true), DROP_NAT_ERROR);
 	/* A network goes, and its sessions with it. */
 	lab.conf.n_nets = 2;
-	lab_commit();
-	lab_udp("10.9.0.7", 53, in1, 4000);
-	assert_int_not_equal(lab_route(LAB_ROUTED, LAB_IN, false), DROP_NONE);
+	nat_lab_commit();
+	nat_lab_udp("10.9.0.7", 53, in1, 4000);
+	assert_int_not_equal(nat_lab_route(LAB_ROUTED, LAB_IN, false), DROP_NONE);
 }
 
 /* N12, N25, N27, R02: at its limit a network refuses what is new, by a reason of its own, and keeps what lives. */
@@ -497,43 +497,43 @@ static void limits(void **state)
 	(void)state;
 	lab.nets[0].per_guest = 100;
 	lab.nets[0].sessions = 150;
-	lab_commit();
+	nat_lab_commit();
 	for (uint16_t i = 0; i < 100; i++) {
-		uint16_t port = lab_mapping(LAB_IN, in1, (uint16_t)(3000 + i));
+		uint16_t port = nat_lab_mapping(LAB_IN, in1, (uint16_t)(3000 + i));
 
 		assert_int_not_equal(port, 0);
 		if (i < 10)
 			first[i] = port;
 	}
-	lab_udp(in1, 9000, out1, 53);
-	assert_int_equal(lab_out(LAB_IN), DROP_NAT_GUEST_FULL);
+	nat_lab_udp(in1, 9000, out1, 53);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NAT_GUEST_FULL);
 	for (uint16_t i = 0; i < 50; i++)
-		assert_int_not_equal(lab_mapping(LAB_IN2, in2, (uint16_t)(3000 + i)), 0);
+		assert_int_not_equal(nat_lab_mapping(LAB_IN2, in2, (uint16_t)(3000 + i)), 0);
 	for (uint16_t i = 0; i < 10; i++) {
-		assert_int_equal(lab_mapping(LAB_IN, in1, (uint16_t)(3000 + i)), first[i]);
-		lab_udp(out2, 9, us, first[i]);
-		assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+		assert_int_equal(nat_lab_mapping(LAB_IN, in1, (uint16_t)(3000 + i)), first[i]);
+		nat_lab_udp(out2, 9, us, first[i]);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
 	}
-	assert_int_equal(lab_stats(LAB_IN).refused[DROP_NAT_GUEST_FULL], 1);
-	assert_int_equal(lab_stats(LAB_IN).sessions, 100);
+	assert_int_equal(nat_lab_stats(LAB_IN).refused[DROP_NAT_GUEST_FULL], 1);
+	assert_int_equal(nat_lab_stats(LAB_IN).sessions, 100);
 	lab.nets[0].per_guest = 1000;
-	lab_commit();
+	nat_lab_commit();
 	for (uint16_t i = 0; i < 50; i++) {
-		lab_udp(in2, (uint16_t)(3000 + i), out1, 53);
-		assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+		nat_lab_udp(in2, (uint16_t)(3000 + i), out1, 53);
+		assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	}
-	lab_udp(in2, 9000, out1, 53);
-	assert_int_equal(lab_out(LAB_IN), DROP_NAT_FULL);
+	nat_lab_udp(in2, 9000, out1, 53);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NAT_FULL);
 	lab.nets[0].sessions = 10000;
 	lab.nets[0].rate = 10;
-	lab_commit();
-	lab_wait(2);
+	nat_lab_commit();
+	nat_lab_wait(2);
 	for (uint16_t i = 0; i < 10; i++) {
-		lab_udp(in2, (uint16_t)(7000 + i), out1, 53);
-		assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+		nat_lab_udp(in2, (uint16_t)(7000 + i), out1, 53);
+		assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	}
-	lab_udp(in2, 9000, out1, 53);
-	assert_int_equal(lab_out(LAB_IN), DROP_NAT_RATE);
+	nat_lab_udp(in2, 9000, out1, 53);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NAT_RATE);
 }
 
 /* N33: guests use the same identification, and to one destination none is seen twice; atomic packets are left alone. */
@@ -543,15 +543,15 @@ static void identifications(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2000; i++) {
-		lab_udp(i & 1 ? in1 : in2, 4000, out1, 53);
+		nat_lab_udp(i & 1 ? in1 : in2, 4000, out1, 53);
 		write_be16(lab.f.snap + 20, 0);
-		lab_fix_ipv4();
-		assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+		nat_lab_fix_ipv4();
+		assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 		assert_false(seen[lab.k.fragment_id]);
 		seen[lab.k.fragment_id] = true;
 	}
-	lab_udp(in1, 4000, out1, 53);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_udp(in1, 4000, out1, 53);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_int_equal(lab.k.fragment_id, 0x1234);
 }
 
@@ -561,19 +561,19 @@ static void list_and_flush(void **state)
 	struct nat_entry e[64];
 	struct nat_filter filter = {.vid = LAB_IN, .proto = PROTO_TCP};
 	uint64_t cursor = 0;
-	uint16_t port = lab_mapping(LAB_IN, in1, 4000);
+	uint16_t port = nat_lab_mapping(LAB_IN, in1, 4000);
 	unsigned n;
 
 	(void)state;
-	lab_mapping(LAB_IN2, in2, 4000);
-	lab_udp("198.51.100.9", 9, us, port);
-	lab_in(LAB_OUT);
+	nat_lab_mapping(LAB_IN2, in2, 4000);
+	nat_lab_udp("198.51.100.9", 9, us, port);
+	nat_lab_in(LAB_OUT);
 	for (uint16_t i = 0; i < 5; i++) {
-		lab_tcp(in1, (uint16_t)(5000 + i), out1, 80, SYN, 1, 0, 0);
-		lab_out(LAB_IN);
+		nat_lab_tcp(in1, (uint16_t)(5000 + i), out1, 80, SYN, 1, 0, 0);
+		nat_lab_out(LAB_IN);
 	}
-	lab_wait(10);
-	n = lab_list(e, 64);
+	nat_lab_wait(10);
+	n = nat_lab_list(e, 64);
 	assert_int_equal(n, 7);
 	assert_int_equal(e[0].inside_port, 4000);
 	assert_int_equal(e[0].outside_port, port);
@@ -590,12 +590,12 @@ static void list_and_flush(void **state)
 	assert_int_equal(cursor, UINT64_MAX);
 	cursor = 0;
 	assert_int_equal(nat_flush(lab.nat, &filter, &cursor, lab.now_ns), 5);
-	assert_int_equal(lab_list(e, 64), 2);
+	assert_int_equal(nat_lab_list(e, 64), 2);
 	filter = (struct nat_filter){.slot_plus_1 = LAB_SLOT + 1};
 	cursor = 0;
 	assert_int_equal(nat_flush(lab.nat, &filter, &cursor, lab.now_ns), 2);
-	lab_udp("198.51.100.9", 9, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	nat_lab_udp("198.51.100.9", 9, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
 }
 
 /* N34: off; on: mappings, no destinations; with destinations: sessions. */
@@ -605,29 +605,29 @@ static void session_log(void **state)
 	static const struct ip none;
 
 	(void)state;
-	lab_mapping(LAB_IN, in1, 4000);
+	nat_lab_mapping(LAB_IN, in1, 4000);
 	assert_false(nat_log_read(lab.nat, &r));
 	lab.nets[0].log = NAT_LOG_ON;
-	lab_commit();
+	nat_lab_commit();
 	for (uint16_t i = 0; i < 5; i++) {
-		lab_udp(in1, 4001, out1, (uint16_t)(50 + i));
-		lab_out(LAB_IN);
+		nat_lab_udp(in1, 4001, out1, (uint16_t)(50 + i));
+		nat_lab_out(LAB_IN);
 	}
 	assert_true(nat_log_read(lab.nat, &r));
 	assert_false(r.is_end);
 	assert_true(ip_equal(&r.e.remote_ip, &none) && r.e.remote_port == 0);
 	assert_int_equal(r.e.inside_port, 4001);
 	assert_false(nat_log_read(lab.nat, &r));
-	lab_wait(310);
+	nat_lab_wait(310);
 	assert_true(nat_log_read(lab.nat, &r));
 	assert_true(r.is_end);
 	while (nat_log_read(lab.nat, &r))
 		assert_true(r.is_end);
 	lab.nets[0].log = NAT_LOG_DESTINATIONS;
-	lab_commit();
+	nat_lab_commit();
 	for (uint16_t i = 0; i < 5; i++) {
-		lab_udp(in1, 4001, out1, (uint16_t)(50 + i));
-		lab_out(LAB_IN);
+		nat_lab_udp(in1, 4001, out1, (uint16_t)(50 + i));
+		nat_lab_out(LAB_IN);
 		assert_true(nat_log_read(lab.nat, &r));
 		assert_int_equal(r.e.remote_port, 50 + i);
 	}
@@ -636,54 +636,54 @@ static void session_log(void **state)
 /* Another uplink, or another address: sessions of the former one pass nothing. */
 static void reconfigured(void **state)
 {
-	uint16_t port = lab_mapping(LAB_IN, in1, 4000);
+	uint16_t port = nat_lab_mapping(LAB_IN, in1, 4000);
 
 	(void)state;
-	lab_udp("198.51.100.9", 9, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	lab_commit();
-	lab_udp("198.51.100.9", 9, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_udp("198.51.100.9", 9, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_commit();
+	nat_lab_udp("198.51.100.9", 9, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	lab.nets[0].outside = 1;
-	lab_commit();
-	lab_udp("198.51.100.9", 9, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
-	assert_int_not_equal(lab_mapping(LAB_IN, in1, 4000), 0);
+	nat_lab_commit();
+	nat_lab_udp("198.51.100.9", 9, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	assert_int_not_equal(nat_lab_mapping(LAB_IN, in1, 4000), 0);
 	assert_int_equal(lab.vid, LAB_OUT2);
-	lab.outsides[1].pool[0] = lab_ip("203.0.113.2");
-	lab_commit();
-	lab_wait(10);
-	assert_int_equal(lab_stats(LAB_IN).sessions, 0);
+	lab.outsides[1].pool[0] = nat_lab_ip("203.0.113.2");
+	nat_lab_commit();
+	nat_lab_wait(10);
+	assert_int_equal(nat_lab_stats(LAB_IN).sessions, 0);
 }
 
 /* What a killed switch leaves, the next one goes on with. */
 static void restarted(void **state)
 {
-	uint16_t port = lab_mapping(LAB_IN, in1, 4000);
+	uint16_t port = nat_lab_mapping(LAB_IN, in1, 4000);
 	uint32_t sessions = 0;
 	uint64_t frames;
 	struct nat_plan *plan;
 
 	(void)state;
-	lab_add_rule("ssh", PROTO_TCP, us, 2222, 2222, in1, 22);
-	lab_commit();
-	lab_tcp(out1, 999, us, 2222, SYN, 1, 0, 0);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	lab_add_rule("aaa", PROTO_TCP, us, 1111, 1111, in1, 11);
-	lab_restart();
-	lab_udp("198.51.100.9", 9, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	assert_int_equal(lab_mapping(LAB_IN, in1, 4000), port);
-	lab_tcp(in1, 22, out1, 999, SYN | ACK, 1, 2, 0);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	assert_true(lab_src_is(us, 2222));
+	nat_lab_add_rule("ssh", PROTO_TCP, us, 2222, 2222, in1, 22);
+	nat_lab_commit();
+	nat_lab_tcp(out1, 999, us, 2222, SYN, 1, 0, 0);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_add_rule("aaa", PROTO_TCP, us, 1111, 1111, in1, 11);
+	nat_lab_restart();
+	nat_lab_udp("198.51.100.9", 9, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	assert_int_equal(nat_lab_mapping(LAB_IN, in1, 4000), port);
+	nat_lab_tcp(in1, 22, out1, 999, SYN | ACK, 1, 2, 0);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	assert_true(nat_lab_src_is(us, 2222));
 	plan = nat_commit(lab.nat, nat_plan_create(&lab.conf));
 	assert_true(nat_rule_stats(plan, "ssh", &sessions, &frames));
 	assert_int_equal(sessions, 1);
 	nat_plan_destroy(plan);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, nat_lab_setup, nat_lab_teardown)
 
 int main(void)
 {

@@ -21,7 +21,7 @@ enum { INNER4 = 14 + 20 + 8, INNER6 = 14 + 40 + 8 };
 /* What the inner header says, at offset `at` of its addresses or ports. */
 static bool inner_has(unsigned at, const char *ip)
 {
-	struct ip want = lab_ip(ip);
+	struct ip want = nat_lab_ip(ip);
 	unsigned n = lab.k.is_v6 ? 16 : 4;
 
 	return memcmp(lab.f.snap + at, want.b + 16 - n, n) == 0;
@@ -35,8 +35,8 @@ static uint16_t inner16(unsigned at)
 /* A packet that went out, as it is on the outside, in hand. */
 static uint16_t send_udp(void)
 {
-	lab_udp(in1, 4000, out1, 53);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_udp(in1, 4000, out1, 53);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	return lab.k.sport;
 }
 
@@ -52,10 +52,11 @@ static void from_outside(void **state)
 	for (unsigned i = 0; i < sizeof(row) / sizeof(*row); i++)
 		for (unsigned bytes = 8; bytes <= 20; bytes += 4) {
 			send_udp();
-			lab_error(i & 1 ? router : out1, row[i].type, row[i].code, bytes);
-			assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+			nat_lab_error(i & 1 ? router : out1, row[i].type, row[i].code, bytes);
+			assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 			assert_int_equal(lab.vid, LAB_IN);
-			assert_true(lab_dst_is(in1, 0) && lab_src_is(i & 1 ? router : out1, 0));
+			assert_true(nat_lab_dst_is(in1, 0) &&
+				    nat_lab_src_is(i & 1 ? router : out1, 0));
 			assert_int_equal(lab.k.icmp_type, row[i].type);
 			assert_int_equal(lab.k.icmp_code, row[i].code);
 			assert_true(inner_has(INNER4 + 12, in1) && inner_has(INNER4 + 16, out1));
@@ -70,11 +71,11 @@ static void inner_is_restored(void **state)
 	uint8_t sent[64];
 
 	(void)state;
-	lab_udp(in1, 4000, out1, 53);
+	nat_lab_udp(in1, 4000, out1, 53);
 	memcpy(sent, lab.f.snap + 14, 40);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	lab_error(router, 11, 0, 20);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	nat_lab_error(router, 11, 0, 20);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	assert_memory_equal(lab.f.snap + INNER4, sent, 40);
 }
 
@@ -85,11 +86,11 @@ static void inner_tcp(void **state)
 
 	(void)state;
 	for (unsigned bytes = 8; bytes <= 20; bytes++) {
-		lab_tcp(in1, 4000, out1, 80, SYN, 77, 0, 0);
+		nat_lab_tcp(in1, 4000, out1, 80, SYN, 77, 0, 0);
 		memcpy(sent, lab.f.snap + 14, 40);
-		assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-		lab_error(router, 3, 1, bytes);
-		assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+		assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+		nat_lab_error(router, 3, 1, bytes);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 		if (bytes < 16 || bytes >= 18)
 			assert_memory_equal(lab.f.snap + INNER4, sent, 20 + bytes);
 	}
@@ -100,18 +101,18 @@ static void inner_query(void **state)
 	uint16_t id;
 
 	(void)state;
-	lab_query(in1, out1, true, 7);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	nat_lab_query(in1, out1, true, 7);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	id = lab.k.sport;
-	lab_error(router, 11, 0, 8);
+	nat_lab_error(router, 11, 0, 8);
 	assert_int_equal(inner16(INNER4 + 24), id);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	assert_int_equal(inner16(INNER4 + 24), 7);
-	assert_true(lab_dst_is(in1, 0));
-	lab_query(in6, out6, true, 7);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	lab_error(out6, 3, 0, 24);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+	assert_true(nat_lab_dst_is(in1, 0));
+	nat_lab_query(in6, out6, true, 7);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	nat_lab_error(out6, 3, 0, 24);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	assert_int_equal(inner16(INNER6 + 44), 7);
 }
 
@@ -120,18 +121,18 @@ static void validation(void **state)
 {
 	(void)state;
 	send_udp();
-	lab_error(router, 3, 1, 20);
+	nat_lab_error(router, 3, 1, 20);
 	lab.f.snap[36] ^= 1; /* outer checksum */
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_ERROR);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_ERROR);
 	send_udp();
 	lab.f.snap[24] ^= 1; /* inner header checksum */
-	lab_error(router, 3, 1, 20);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_ERROR);
+	nat_lab_error(router, 3, 1, 20);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_ERROR);
 	send_udp();
 	lab.f.snap[40] ^= 1; /* inner UDP checksum */
-	lab_error(router, 3, 1, 20);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	assert_true(lab_dst_is(in1, 0));
+	nat_lab_error(router, 3, 1, 20);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	assert_true(nat_lab_dst_is(in1, 0));
 	/* Inner IP options: three times nothing and the end. */
 	send_udp();
 	memmove(lab.f.snap + 38, lab.f.snap + 34, 20);
@@ -139,9 +140,9 @@ static void validation(void **state)
 	lab.f.snap[14] = 0x46;
 	write_be16(lab.f.snap + 16, 44);
 	lab.f.len = lab.f.snap_len = 58;
-	lab_fix_ipv4();
-	lab_error(router, 3, 1, 20);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_fix_ipv4();
+	nat_lab_error(router, 3, 1, 20);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	assert_int_equal(inner16(INNER4 + 24), 4000);
 }
 
@@ -150,14 +151,14 @@ static void extensions(void **state)
 {
 	static const uint8_t extension[12] = {0x20, 0, 0, 0, 0, 8, 1, 1, 0xde, 0xad, 0xbe, 0xef};
 	uint8_t l4[8 + 128 + 12] = {11, 0, 0, 0, 0, 32};
-	struct ip from = lab_ip(router), to = lab_ip(us);
+	struct ip from = nat_lab_ip(router), to = nat_lab_ip(us);
 
 	(void)state;
 	send_udp();
 	memcpy(l4 + 8, lab.f.snap + 14, 40);
 	memcpy(l4 + 136, extension, 12);
-	lab_ip_packet(&from, &to, PROTO_ICMP, l4, sizeof(l4));
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_ip_packet(&from, &to, PROTO_ICMP, l4, sizeof(l4));
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	assert_memory_equal(lab.f.snap + 34 + 136, extension, 12);
 	assert_int_equal(lab.f.snap[39], 32);
 }
@@ -172,13 +173,13 @@ static void from_inside(void **state)
 	for (unsigned i = 0; i < 3; i++) {
 		uint8_t sent[40];
 
-		lab_udp(out1, 53, us, port);
+		nat_lab_udp(out1, 53, us, port);
 		memcpy(sent, lab.f.snap + 14, 40);
-		assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-		lab_error(who[i], 3, 3, 20);
-		assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+		nat_lab_error(who[i], 3, 3, 20);
+		assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 		assert_int_equal(lab.vid, LAB_OUT);
-		assert_true(lab_src_is(us, 0) && lab_dst_is(out1, 0));
+		assert_true(nat_lab_src_is(us, 0) && nat_lab_dst_is(out1, 0));
 		assert_memory_equal(lab.f.snap + INNER4, sent, 40);
 	}
 }
@@ -190,40 +191,40 @@ static void ipv6(void **state)
 
 	(void)state;
 	for (uint8_t type = 1; type <= 4; type++) {
-		lab_udp(in6, 4000, out6, 53);
+		nat_lab_udp(in6, 4000, out6, 53);
 		memcpy(sent, lab.f.snap + 14, 60);
-		assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+		assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 		port = lab.k.sport;
-		lab_error("2001:db8:77::1", type, 0, 20);
-		assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-		assert_true(lab_dst_is(in6, 0));
+		nat_lab_error("2001:db8:77::1", type, 0, 20);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+		assert_true(nat_lab_dst_is(in6, 0));
 		assert_memory_equal(lab.f.snap + INNER6, sent, 60);
 	}
-	lab_udp(out6, 53, us6, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	lab_error(in6, 1, 4, 20);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	assert_true(lab_src_is(us6, 0) && lab_dst_is(out6, 0));
+	nat_lab_udp(out6, 53, us6, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_error(in6, 1, 4, 20);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	assert_true(nat_lab_src_is(us6, 0) && nat_lab_dst_is(out6, 0));
 	assert_int_equal(inner16(INNER6 + 42), port);
 }
 
 /* N10, RFC 5508 REQ-7: in2 refuses what in1 sent to its outside end. */
 static void hairpin(void **state)
 {
-	uint16_t a, b = lab_mapping(LAB_IN, in2, 5000);
+	uint16_t a, b = nat_lab_mapping(LAB_IN, in2, 5000);
 
 	(void)state;
-	a = lab_mapping(LAB_IN, in1, 4000);
-	lab_udp(in1, 4000, us, b);
-	assert_int_equal(lab_out(LAB_IN), DROP_NAT_NO_SESSION);
-	lab_udp(in2, 5000, us, a);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	lab_udp(in1, 4000, us, b);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
-	lab_error(in2, 3, 3, 20);
-	assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+	a = nat_lab_mapping(LAB_IN, in1, 4000);
+	nat_lab_udp(in1, 4000, us, b);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NAT_NO_SESSION);
+	nat_lab_udp(in2, 5000, us, a);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	nat_lab_udp(in1, 4000, us, b);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	nat_lab_error(in2, 3, 3, 20);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_int_equal(lab.vid, LAB_IN);
-	assert_true(lab_src_is(us, 0) && lab_dst_is(in1, 0));
+	assert_true(nat_lab_src_is(us, 0) && nat_lab_dst_is(in1, 0));
 	assert_true(inner_has(INNER4 + 12, in1) && inner_has(INNER4 + 16, us));
 	assert_int_equal(inner16(INNER4 + 20), 4000);
 	assert_int_equal(inner16(INNER4 + 22), b);
@@ -233,34 +234,34 @@ static void hairpin(void **state)
 static void strangers(void **state)
 {
 	uint16_t port = send_udp();
-	struct ip from = lab_ip(router), to = lab_ip(us);
+	struct ip from = nat_lab_ip(router), to = nat_lab_ip(us);
 
 	(void)state;
 	/* Another remote end. */
-	lab_udp(us, port, out1, 54);
-	lab_error(router, 3, 1, 8);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_ERROR);
+	nat_lab_udp(us, port, out1, 54);
+	nat_lab_error(router, 3, 1, 8);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_ERROR);
 	/* Another outside port. */
-	lab_udp(us, (uint16_t)(port ^ 1), out1, 53);
-	lab_error(router, 3, 1, 8);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_ERROR);
+	nat_lab_udp(us, (uint16_t)(port ^ 1), out1, 53);
+	nat_lab_error(router, 3, 1, 8);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_ERROR);
 	/* By the wrong uplink. */
-	lab_udp(us, port, out1, 53);
-	lab_error(router, 3, 1, 8);
-	assert_int_equal(lab_in(LAB_OUT2), DROP_NAT_ERROR);
+	nat_lab_udp(us, port, out1, 53);
+	nat_lab_error(router, 3, 1, 8);
+	assert_int_equal(nat_lab_in(LAB_OUT2), DROP_NAT_ERROR);
 	/* To somebody else than the one who sent. */
 	send_udp();
-	lab.k.src = lab_ip("192.0.2.55");
-	lab_error(router, 3, 1, 8);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_ERROR);
+	lab.k.src = nat_lab_ip("192.0.2.55");
+	nat_lab_error(router, 3, 1, 8);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_ERROR);
 	/* Inner packets of 0 to 27 bytes. */
 	for (unsigned n = 0; n < 28; n++) {
 		uint8_t l4[8 + 40] = {3, 1};
 
 		send_udp();
 		memcpy(l4 + 8, lab.f.snap + 14, n);
-		lab_ip_packet(&from, &to, PROTO_ICMP, l4, 8 + n);
-		assert_int_equal(lab_in(LAB_OUT), DROP_NAT_ERROR);
+		nat_lab_ip_packet(&from, &to, PROTO_ICMP, l4, 8 + n);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_ERROR);
 	}
 	/* An inner header length that lies, an inner fragment without ports. */
 	for (unsigned i = 0; i < 2; i++) {
@@ -269,22 +270,22 @@ static void strangers(void **state)
 			lab.f.snap[14] = 0x4f;
 		else
 			write_be16(lab.f.snap + 20, 0x0010);
-		lab_fix_ipv4();
+		nat_lab_fix_ipv4();
 		lab.k = (struct packet){.f = &lab.f, .l3 = 14, .l4 = 34, .ip_bytes = 40, .src = to};
-		lab_error(router, 3, 1, 20);
-		assert_int_equal(lab_in(LAB_OUT), DROP_NAT_ERROR);
+		nat_lab_error(router, 3, 1, 20);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_ERROR);
 	}
 	/* An error about an error. */
 	send_udp();
-	lab_error(router, 3, 1, 8);
+	nat_lab_error(router, 3, 1, 8);
 	lab.k.src = to;
-	lab_error(router, 3, 1, 40);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_ERROR);
+	nat_lab_error(router, 3, 1, 40);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_ERROR);
 	/* The inner packet is of the other family. */
 	send_udp();
 	lab.f.snap[14] = 0x65;
-	lab_error(router, 3, 1, 20);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_ERROR);
+	nat_lab_error(router, 3, 1, 20);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_ERROR);
 }
 
 /* N13, N07: no type and code changes what a session is, or how long it lives. */
@@ -293,27 +294,27 @@ static void nothing_kills(void **state)
 	uint16_t port;
 
 	(void)state;
-	lab_tcp(in1, 4000, out1, 80, SYN, 77, 0, 0);
-	lab_out(LAB_IN);
+	nat_lab_tcp(in1, 4000, out1, 80, SYN, 77, 0, 0);
+	nat_lab_out(LAB_IN);
 	port = send_udp();
-	lab_wait(290);
+	nat_lab_wait(290);
 	for (unsigned type = 0; type < 256; type++)
 		for (unsigned code = 0; code < 256; code += type == 3 ? 1 : 51) {
-			lab_udp(us, port, out1, 53);
-			lab_error(router, (uint8_t)type, (uint8_t)code, 20);
-			lab_in(LAB_OUT);
+			nat_lab_udp(us, port, out1, 53);
+			nat_lab_error(router, (uint8_t)type, (uint8_t)code, 20);
+			nat_lab_in(LAB_OUT);
 		}
-	lab_udp(out1, 53, us, port);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	port = lab_mapping(LAB_IN, in2, 5000);
-	lab_wait(290);
-	lab_udp(us, port, "198.51.100.9", 9);
-	lab_error(router, 3, 3, 8);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	lab_wait(15);
-	lab_udp(us, port, "198.51.100.9", 9);
-	lab_error(router, 3, 3, 8);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_ERROR);
+	nat_lab_udp(out1, 53, us, port);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	port = nat_lab_mapping(LAB_IN, in2, 5000);
+	nat_lab_wait(290);
+	nat_lab_udp(us, port, "198.51.100.9", 9);
+	nat_lab_error(router, 3, 3, 8);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_wait(15);
+	nat_lab_udp(us, port, "198.51.100.9", 9);
+	nat_lab_error(router, 3, 3, 8);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_ERROR);
 }
 
 /* A message that is longer than the snapshot: its checksum is verified and kept over the body. */
@@ -322,7 +323,7 @@ static void long_message(void **state)
 	static uint8_t body[600];
 	struct iovec iov[2] = {{body, 300}, {body + 300, 300}};
 	uint8_t l4[8 + 640] = {3, 1};
-	struct ip from = lab_ip(router), to = lab_ip(us);
+	struct ip from = nat_lab_ip(router), to = nat_lab_ip(us);
 
 	(void)state;
 	for (unsigned bad = 0; bad < 2; bad++) {
@@ -330,7 +331,7 @@ static void long_message(void **state)
 		memcpy(l4 + 8, lab.f.snap + 14, 40);
 		for (unsigned i = 48; i < sizeof(l4); i++)
 			l4[i] = (uint8_t)(i * 5);
-		lab_ip_packet(&from, &to, PROTO_ICMP, l4, sizeof(l4));
+		nat_lab_ip_packet(&from, &to, PROTO_ICMP, l4, sizeof(l4));
 		memcpy(body, lab.f.snap + 82, 600);
 		body[599] ^= (uint8_t)bad;
 		lab.f.snap_len = 82;
@@ -344,11 +345,11 @@ static void long_message(void **state)
 		}
 		lab.f.snap_len = (uint16_t)lab.f.len;
 		if (!bad)
-			assert_true(lab_checksums_hold());
+			assert_true(nat_lab_checksums_hold());
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, nat_lab_setup, nat_lab_teardown)
 
 int main(void)
 {

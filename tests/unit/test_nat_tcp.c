@@ -20,8 +20,8 @@ static enum drop send_out(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t by
 {
 	enum drop drop;
 
-	lab_tcp(in1, 4000, out1, 80, flags, 1000 + seq, ack ? 5000 + ack : 0, bytes);
-	drop = lab_out(LAB_IN);
+	nat_lab_tcp(in1, 4000, out1, 80, flags, 1000 + seq, ack ? 5000 + ack : 0, bytes);
+	drop = nat_lab_out(LAB_IN);
 	if (drop == DROP_NONE)
 		port = lab.k.sport;
 	return drop;
@@ -29,15 +29,15 @@ static enum drop send_out(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t by
 
 static enum drop send_in(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t bytes)
 {
-	lab_tcp(out1, 80, us, port, flags, 5000 + seq, ack ? 1000 + ack : 0, bytes);
-	return lab_in(LAB_OUT);
+	nat_lab_tcp(out1, 80, us, port, flags, 5000 + seq, ack ? 1000 + ack : 0, bytes);
+	return nat_lab_in(LAB_OUT);
 }
 
 static void is_state(const char *word)
 {
 	struct nat_entry e[4];
 
-	assert_int_equal(lab_list(e, 4), 1);
+	assert_int_equal(nat_lab_list(e, 4), 1);
 	assert_string_equal(e[0].state, word);
 }
 
@@ -45,7 +45,7 @@ static void is_gone(void)
 {
 	struct nat_entry e;
 
-	assert_int_equal(lab_list(&e, 1), 0);
+	assert_int_equal(nat_lab_list(&e, 1), 0);
 }
 
 static void establish(void)
@@ -68,16 +68,16 @@ static void three_ways_and_four(void **state)
 	/* Half closed: the other direction goes on, for hours. */
 	assert_int_equal(send_out(FIN | ACK, 101, 1001, 0), DROP_NONE);
 	is_state("closing");
-	lab_wait(7000);
+	nat_lab_wait(7000);
 	assert_int_equal(send_in(ACK | PSH, 1001, 102, 1000), DROP_NONE);
 	is_state("closing");
 	assert_int_equal(send_in(FIN | ACK, 2001, 102, 0), DROP_NONE);
 	is_state("closing");
 	assert_int_equal(send_out(ACK, 102, 2002, 0), DROP_NONE);
 	is_state("closed");
-	lab_wait(239);
+	nat_lab_wait(239);
 	is_state("closed");
-	lab_wait(4);
+	nat_lab_wait(4);
 	is_gone();
 }
 
@@ -109,12 +109,12 @@ static void forged_syn_ack(void **state)
 {
 	(void)state;
 	assert_int_equal(send_out(SYN, 0, 0, 0), DROP_NONE);
-	lab_wait(200);
+	nat_lab_wait(200);
 	assert_int_equal(send_in(SYN | ACK, 0, 500000, 0), DROP_NONE);
 	assert_int_equal(send_in(ACK, 0, 500000, 0), DROP_NONE);
 	assert_int_equal(send_in(RST | ACK, 0, 500000, 0), DROP_NONE);
 	is_state("syn_sent");
-	lab_wait(45);
+	nat_lab_wait(45);
 	is_gone();
 }
 
@@ -149,11 +149,11 @@ static void opens_again(void **state)
 static void unsolicited_syn(void **state)
 {
 	(void)state;
-	lab_tcp(out1, 80, us, 5555, SYN, 5000, 0, 0);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
-	lab_tcp(out1, 80, us, 5555, SYN | ACK, 5000, 1, 0);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NAT_TCP);
-	lab_wait(3);
+	nat_lab_tcp(out1, 80, us, 5555, SYN, 5000, 0, 0);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
+	nat_lab_tcp(out1, 80, us, 5555, SYN | ACK, 5000, 1, 0);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_TCP);
+	nat_lab_wait(3);
 	establish();
 }
 
@@ -162,39 +162,39 @@ static void timers(void **state)
 {
 	(void)state;
 	establish();
-	lab_wait(2 * 3600 + 3 * 60);
+	nat_lab_wait(2 * 3600 + 3 * 60);
 	assert_int_equal(send_in(ACK, 1, 1, 0), DROP_NONE);
 	is_state("established");
-	lab_wait(7439);
+	nat_lab_wait(7439);
 	is_state("established");
-	lab_wait(4);
+	nat_lab_wait(4);
 	is_gone();
 	send_out(SYN, 0, 0, 0);
-	lab_wait(239);
+	nat_lab_wait(239);
 	is_state("syn_sent");
-	lab_wait(4);
+	nat_lab_wait(4);
 	is_gone();
 	/* A SYN from outside is not kept alive by more of them (R03). */
-	lab_add_rule("web", PROTO_TCP, NULL, 80, 80, in1, 80);
-	lab_commit();
+	nat_lab_add_rule("web", PROTO_TCP, NULL, 80, 80, in1, 80);
+	nat_lab_commit();
 	for (unsigned i = 0; i < 3; i++) {
-		lab_tcp(out1, 9, us, 80, SYN, 1, 0, 0);
-		assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+		nat_lab_tcp(out1, 9, us, 80, SYN, 1, 0, 0);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 		is_state("syn_received");
-		lab_wait(100);
+		nat_lab_wait(100);
 	}
 	is_gone();
 	/* Settable. */
 	lab.nets[0].tcp_s = 100;
 	lab.nets[0].tcp_transitory_s = 10;
-	lab_commit();
+	nat_lab_commit();
 	establish();
-	lab_wait(99);
+	nat_lab_wait(99);
 	is_state("established");
-	lab_wait(4);
+	nat_lab_wait(4);
 	is_gone();
 	send_out(SYN, 0, 0, 0);
-	lab_wait(13);
+	nat_lab_wait(13);
 	is_gone();
 }
 
@@ -214,21 +214,21 @@ static void resets(void **state)
 	/* Within: four minutes more. */
 	assert_int_equal(send_in(RST, 1, 0, 0), DROP_NONE);
 	is_state("reset");
-	lab_wait(200);
+	nat_lab_wait(200);
 	/* Traffic takes it back. */
 	assert_int_equal(send_out(ACK | PSH, 101, 1, 10), DROP_NONE);
 	is_state("established");
 	assert_int_equal(send_in(ACK, 1, 111, 0), DROP_NONE);
-	lab_wait(1000);
+	nat_lab_wait(1000);
 	is_state("established");
 	assert_int_equal(send_out(RST, 111, 0, 0), DROP_NONE);
 	is_state("reset");
-	lab_wait(3);
+	nat_lab_wait(3);
 	/* RSTs refresh nothing (N07). */
 	for (unsigned i = 0; i < 5; i++) {
 		send_out(RST, 111, 0, 0);
 		send_in(RST, 1, 0, 0);
-		lab_wait(60);
+		nat_lab_wait(60);
 	}
 	is_gone();
 }
@@ -253,21 +253,21 @@ static void scaled_window(void **state)
 		const uint32_t far = 100000;
 		struct lab *l = &lab;
 
-		lab_tcp(in1, 4000, out1, 80, SYN, 1000, 0, 4);
+		nat_lab_tcp(in1, 4000, out1, 80, SYN, 1000, 0, 4);
 		memcpy(l->f.snap + 54, option, 4);
 		l->f.snap[46] = 6 << 4;
-		lab_fix_ipv4();
-		lab_fix_l4();
-		assert_int_equal(lab_out(LAB_IN), DROP_NONE);
+		nat_lab_fix_ipv4();
+		nat_lab_fix_l4();
+		assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 		port = lab.k.sport;
-		lab_tcp(out1, 80, us, port, SYN | ACK, 5000, 1001, 4);
+		nat_lab_tcp(out1, 80, us, port, SYN | ACK, 5000, 1001, 4);
 		memcpy(l->f.snap + 54, option, 4);
 		if (i == 1) /* this side knows of no scale */
 			memset(l->f.snap + 54, 1, 4);
 		l->f.snap[46] = 6 << 4;
-		lab_fix_ipv4();
-		lab_fix_l4();
-		assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+		nat_lab_fix_ipv4();
+		nat_lab_fix_l4();
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 		assert_int_equal(send_out(ACK, 1, 1, 0), DROP_NONE);
 		is_state("established");
 		assert_int_equal(send_in(RST, far, 0, 0), DROP_NONE);
@@ -284,12 +284,12 @@ static void flags(void **state)
 	for (unsigned f = 0; f < 64; f++) {
 		enum drop drop;
 
-		lab_tcp(in1, (uint16_t)(6000 + f), out1, 80, (uint8_t)f, 1, 1, 0);
-		drop = lab_out(LAB_IN);
+		nat_lab_tcp(in1, (uint16_t)(6000 + f), out1, 80, (uint8_t)f, 1, 1, 0);
+		drop = nat_lab_out(LAB_IN);
 		assert_int_equal(drop,
 				 (f & (FIN | SYN | RST | ACK)) == SYN ? DROP_NONE : DROP_NAT_TCP);
 	}
-	lab_wait(250);
+	nat_lab_wait(250);
 	establish();
 	for (unsigned f = 0; f < 64; f++) {
 		assert_int_equal(send_in((uint8_t)f, 50000000, 50000000, 0), DROP_NONE);
@@ -302,16 +302,16 @@ static void flags(void **state)
 static void fin_before_open(void **state)
 {
 	(void)state;
-	lab_add_rule("web", PROTO_TCP, NULL, 80, 80, in1, 80);
-	lab_commit();
-	lab_tcp(out1, 9, us, 80, SYN, 1, 0, 0);
-	lab_in(LAB_OUT);
-	lab_tcp(out1, 9, us, 80, FIN, 2, 0, 0);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
-	lab_tcp(out1, 9, us, 80, FIN | ACK, 2, 0, 0);
-	assert_int_equal(lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_add_rule("web", PROTO_TCP, NULL, 80, 80, in1, 80);
+	nat_lab_commit();
+	nat_lab_tcp(out1, 9, us, 80, SYN, 1, 0, 0);
+	nat_lab_in(LAB_OUT);
+	nat_lab_tcp(out1, 9, us, 80, FIN, 2, 0, 0);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_tcp(out1, 9, us, 80, FIN | ACK, 2, 0, 0);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	is_state("syn_received");
-	lab_wait(245);
+	nat_lab_wait(245);
 	is_gone();
 }
 
@@ -320,7 +320,7 @@ static void large_segment(void **state)
 {
 	(void)state;
 	establish();
-	lab_tcp(out1, 80, us, port, ACK, 5001, 1001, 100);
+	nat_lab_tcp(out1, 80, us, port, ACK, 5001, 1001, 100);
 	lab.f.len = 14 + 40 + 8000;
 	lab.k.ip_bytes = 40 + 8000;
 	write_be16(lab.f.snap + 16, 40 + 8000);
@@ -328,20 +328,20 @@ static void large_segment(void **state)
 		.flags = OFFLOAD_NEEDS_CSUM, .gso_type = GSO_TCPV4, .gso_size = 1448};
 	lab.f.off.csum_start = 34;
 	lab.f.off.csum_offset = 16;
-	lab_fix_ipv4();
+	nat_lab_fix_ipv4();
 	{
 		struct nat_job j = {.k = &lab.k, .vid = LAB_OUT, .slot = LAB_SLOT};
 
 		assert_int_equal(nat_in(lab.nat, &j, lab.now_ns, &lab.held), DROP_NONE);
 	}
-	assert_true(lab_dst_is(in1, 4000));
+	assert_true(nat_lab_dst_is(in1, 4000));
 	send_out(ACK, 1, 8001, 0);
 	/* The window moved on by it. */
 	send_in(RST, 8001, 0, 0);
 	is_state("reset");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, nat_lab_setup, nat_lab_teardown)
 
 int main(void)
 {
