@@ -53,6 +53,17 @@ void index_fini(struct index *x)
 	x->line = NULL;
 }
 
+void index_expect(struct index *x, uint32_t n)
+{
+	uint32_t lines = (uint32_t)((uint64_t)(n < x->limit ? n : x->limit) * 2 / x->fill_x2);
+
+	if (lines < INDEX_BUCKETS_MIN)
+		lines = INDEX_BUCKETS_MIN;
+	x->lines = lines;
+	while (x->mask < lines - 1)
+		x->mask = x->mask * 2 + 1;
+}
+
 static unsigned candidates_in(const struct index_line *l, uint64_t hash, uint32_t *place)
 {
 	unsigned n = 0;

@@ -177,6 +177,15 @@ static void restore_some(struct session_table *t, uint32_t first, uint32_t end, 
 	}
 }
 
+static uint32_t count_used(const struct session_table *t, uint32_t places)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < places; i++)
+		n += t->session[i].state != SESSION_FREE;
+	return n;
+}
+
 static void restore_all(struct session_table *t, uint32_t now_s)
 {
 	uint32_t places = t->region->places;
@@ -184,6 +193,8 @@ static void restore_all(struct session_table *t, uint32_t now_s)
 	if (places > NAT_SESSIONS_MAX)
 		places = NAT_SESSIONS_MAX;
 	check_addresses(t->region);
+	index_expect(&t->out, count_used(t, places));
+	index_expect(&t->in, count_used(t, places));
 	t->region->places = 0;
 	/* Here every address is at the place of its number, for session_find_mapping(). */
 	for (unsigned i = 0; i < ADDRESSES; i++)

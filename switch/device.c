@@ -126,7 +126,7 @@ void device_take_link(struct daemon *d, struct port *p, const struct link_answer
 	if (a->n_fds > 0 || a->state == PORT_WAITING)
 		detach_link(d, p);
 	if (a->n_fds > 0)
-		rc = packet_attach(p, fds[0], fds[1], &a->mac, a->can);
+		rc = packet_attach(p, fds[0], a->n_fds > 1 ? fds[1] : -1, &a->mac, a->can);
 	if (rc < 0)
 		log_err("port %s: its ring cannot be mapped: %s", p->name, strerror(-rc));
 	p->mac = a->mac;

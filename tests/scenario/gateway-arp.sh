@@ -53,7 +53,7 @@ def answers(host, frames, match=lambda f: f[12:14] == b"\x08\x06" and f[20:22] =
     for frame in frames:
         host.send(frame)
     seen = []
-    end = time.monotonic() + 0.3 * SLOW
+    end = time.monotonic() + 0.15 * SLOW
     while time.monotonic() < end:
         frame = host.receive(0.05)
         if frame and match(frame):

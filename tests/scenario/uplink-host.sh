@@ -87,7 +87,7 @@ has_table()
 wait_for 5 has_table
 wait_for 5 is_masqueraded
 # Where the kernel lets a table have an owner, this is refused.
-nsenter --net="/run/netns/$fab" nft delete table inet vfab || true
+nsenter --net="/run/netns/$fab" nft delete table inet vfab 2>/dev/null || true
 wait_for 5 has_table
 wait_for 5 is_masqueraded
 # Somebody's policy in the way.
@@ -112,8 +112,8 @@ wait_for 5 is_unblocked
 wait_for 5 is_masqueraded
 
 # Roaming: another address.
-ip -n "$fab" addr add 198.51.100.5/24 dev up0
 ip -n "$fab" addr del 198.51.100.1/24 dev up0
+ip -n "$fab" addr add 198.51.100.5/24 dev up0
 ip -n "$fab" route replace default via 198.51.100.10
 run out1 tcpdump -q -Z root -n -i eth0 -c 1 -l "icmp[0] == 8 and src 198.51.100.5" >"$T/roamed" 2>"$T/roamed.err" &
 pid=$!
