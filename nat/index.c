@@ -22,8 +22,8 @@
 /* With two steps some 400 buckets are looked at before a record is refused; one step fails about once in ten million. */
 enum { DEPTH = 1 };
 
-/* Bytes of lines that are in small pages: of the first 300,000 records or so. */
-enum { WIDE_FROM = 4 << 20 };
+/* Bytes of lines that are in small pages, of the first million records or so; and bytes that are touched ahead behind them. */
+enum { WIDE_FROM = 16 << 20, WIDE_AHEAD = 4 << 20 };
 
 static size_t bytes_of(const struct index *x)
 {
@@ -62,6 +62,14 @@ void index_expect(struct index *x, uint32_t n)
 	x->lines = lines;
 	while (x->mask < lines - 1)
 		x->mask = x->mask * 2 + 1;
+}
+
+void index_touch(const struct index *x)
+{
+	size_t bytes = (size_t)__atomic_load_n(&x->lines, __ATOMIC_RELAXED) * sizeof(*x->line);
+
+	if (bytes > WIDE_FROM && bytes + WIDE_AHEAD < bytes_of(x))
+		room_touch(x->line, bytes, bytes + WIDE_AHEAD);
 }
 
 static unsigned candidates_in(const struct index_line *l, uint64_t hash, uint32_t *place)
@@ -121,7 +129,7 @@ static void grow(struct index *x)
 		fresh->place[i] = old->place[i];
 		old->tag[i] = 0;
 	}
-	x->lines++;
+	__atomic_store_n(&x->lines, x->lines + 1, __ATOMIC_RELAXED); /* index_touch() reads it */
 }
 
 /* The other one has room. */

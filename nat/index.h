@@ -46,6 +46,8 @@ struct index {
 /* fill_x2: twice the records for each bucket: 10 (more in their first bucket) to 14 (less memory). */
 bool index_init(struct index *x, uint32_t limit, unsigned fill_x2, index_rehash rehash, const void *arg);
 void index_fini(struct index *x);
+/* Touches pages that it will soon need, if it is large.  Any thread. */
+void index_touch(const struct index *x);
 /* An empty one is made as large as it will be with n records, which saves it the growth. */
 void index_expect(struct index *x, uint32_t n);
 

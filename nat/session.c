@@ -545,32 +545,37 @@ static bool choose_outside(struct session_table *t, const struct session_wish *w
 	return true;
 }
 
-/* The record that is to be, but for its outside end; still free. */
-static void draft(struct session_table *t, const struct session_wish *w, uint16_t slot,
-		  uint32_t now_s, struct session *s)
+/* What the keys of the record are made of, but for its outside end; it is still free. */
+static void draft(struct session *s, const struct session_wish *w, uint32_t now_s)
 {
-	struct session_more *m = session_more(t, s);
-
-	/* The next ones will be taken soon. */
-	__builtin_prefetch(s + AHEAD, 1);
-	__builtin_prefetch(m + AHEAD, 1);
 	s->inside = w->inside;
 	s->remote = w->remote;
 	s->inside_port = w->inside_port;
 	s->remote_port = w->remote_port;
 	s->proto = w->proto;
 	s->vid = w->vid;
+	s->kind = w->kind;
 	s->seen_s = now_s;
+}
+
+static void complete(struct session_table *t, struct session *s, const struct session_wish *w,
+		     uint16_t slot)
+{
+	struct session_more *m = session_more(t, s);
+
+	/* The next ones will be taken soon. */
+	__builtin_prefetch(s + AHEAD, 1);
+	__builtin_prefetch(m + AHEAD, 1);
 	s->rx_frames = 0;
 	s->tx_frames = 0;
 	s->rule = w->rule;
-	s->kind = w->kind;
 	s->flags = w->flags;
 	*m = (struct session_more){
 		.wheel = {WHEEL_NONE, WHEEL_NONE},
 		.slot = slot,
 		.generation = (uint16_t)(m->generation + 1),
 	};
+	session_set_checksums(t, s);
 }
 
 /* The outside end, and then all that knows of the session. */
@@ -591,7 +596,7 @@ static enum drop settle(struct session_table *t, const struct session_wish *w,
 		if (!make_way(t, NAT_IN, &in, h->in, s->seen_s))
 			return DROP_NAT_PORTS;
 	}
-	session_set_checksums(t, s);
+	complete(t, s, w, g->slot);
 	if (session_link(t, s, h, g))
 		return DROP_NONE;
 	if (is_new)
@@ -613,7 +618,7 @@ static enum drop begin(struct session_table *t, const struct session_wish *w,
 	if (place == PLACES_NONE)
 		return DROP_NAT_FULL;
 	s = &t->session[place];
-	draft(t, w, g->slot, seconds(now_ns), s);
+	draft(s, w, seconds(now_ns));
 	why = settle(t, w, k, h, g, s);
 	if (why != DROP_NONE) {
 		s->proto = 0;
@@ -621,7 +626,7 @@ static enum drop begin(struct session_table *t, const struct session_wish *w,
 		return why;
 	}
 	if (place >= t->region->places)
-		t->region->places = place + 1;
+		__atomic_store_n(&t->region->places, place + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->state, w->state, __ATOMIC_RELEASE);
 	*out = s;
 	return DROP_NONE;
@@ -663,10 +668,11 @@ enum drop session_add(struct session_table *t, const struct session_wish *w, uin
 
 /* --- Time --- */
 
-/* Those of a batch that are over end, the others are filed anew. */
-static void judge(struct session_table *t, const uint32_t *place, unsigned n, uint32_t now_s)
+/* Those of a batch that are over end, the others are filed anew.  Returns how many visits that counts for: an end is two. */
+static unsigned judge(struct session_table *t, const uint32_t *place, unsigned n, uint32_t now_s)
 {
 	struct session_hashes h[BATCH];
+	unsigned visits = n;
 	bool ends[BATCH];
 
 	for (unsigned i = 0; i < n; i++) {
@@ -679,9 +685,12 @@ static void judge(struct session_table *t, const uint32_t *place, unsigned n, ui
 			end(t, &t->session[place[i]], &h[i], now_s);
 		else
 			file(t, &t->session[place[i]]);
+		visits += ends[i];
 	}
+	return visits;
 }
 
+/* 0: nothing is due. */
 static unsigned visit_due(struct session_table *t, uint32_t now_s, unsigned *steps)
 {
 	uint32_t place[BATCH];
@@ -693,15 +702,14 @@ static unsigned visit_due(struct session_table *t, uint32_t now_s, unsigned *ste
 			break;
 		__builtin_prefetch(&t->session[place[n]], 1);
 	}
-	judge(t, place, n, now_s);
-	return n;
+	return judge(t, place, n, now_s);
 }
 
 /* A part of a sweep: the next records in order.  A look that finds none counts as well. */
 static unsigned sweep_some(struct session_table *t, uint32_t now_s)
 {
 	uint32_t place[BATCH];
-	unsigned n = 0, looks = 0;
+	unsigned n = 0, looks = 1;
 
 	for (; n < BATCH && looks < BATCH && t->swept < t->region->places; looks++) {
 		place[n] = places_next(&t->places, t->swept, &t->swept);
@@ -711,10 +719,9 @@ static unsigned sweep_some(struct session_table *t, uint32_t now_s)
 		wheel_remove(&t->wheel, place[n++]);
 		t->swept++;
 	}
-	judge(t, place, n, now_s);
 	if (t->swept >= t->region->places)
 		t->is_sweeping = false;
-	return looks > 0 ? looks : 1;
+	return looks + judge(t, place, n, now_s);
 }
 
 uint64_t session_tick(struct session_table *t, uint64_t now_ns)
@@ -727,7 +734,7 @@ uint64_t session_tick(struct session_table *t, uint64_t now_ns)
 	do {
 		n = visit_due(t, now_s, &steps);
 		visits += n;
-	} while (n == BATCH && visits < NAT_TICK_VISITS);
+	} while (n > 0 && visits < NAT_TICK_VISITS);
 	while (t->is_sweeping && visits < NAT_TICK_VISITS)
 		visits += sweep_some(t, now_s);
 	due_s = wheel_due(&t->wheel);

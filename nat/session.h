@@ -25,7 +25,8 @@
  * and no call ever waits for more.  Nothing is allocated after create.
  *
  * Trust.  The region may have been written by a crashed switch: session_table_create() keeps a record only if every
- * field of it is within bounds and agrees with the others; all else is made again from the records.
+ * field of it is within bounds and agrees with the others; all else is made again from the records.  Ports that were at rest are
+ * free then (RFC 6888 REQ-8 c).  A session whose outside address is not in the first pool ends: leases come first.
  */
 #ifndef VFAB_NAT_SESSION_H
 #define VFAB_NAT_SESSION_H
@@ -105,6 +106,9 @@ size_t session_region_bytes(void);
 /* region, fresh, seed, now_ns: as nat_create().  NULL without memory.  Nothing is found before session_set_pool(). */
 struct session_table *session_table_create(void *region, bool fresh, uint64_t now_ns, const uint64_t seed[2]);
 void session_table_destroy(struct session_table *t);
+/* Control thread, some times a second while there are more than a million sessions: touches memory that new ones will soon need, so
+ * that no worker waits for a huge page to be cleared.  Needs no lock; may be left out. */
+void session_table_touch(const struct session_table *t);
 
 /* Seconds that a session lives when nothing comes, which nat.c knows; 0: it is over. */
 typedef uint32_t (*session_lifetime)(const struct session *s, void *arg);

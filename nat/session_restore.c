@@ -21,7 +21,8 @@ static const uint64_t SECOND_NS = 1000000000;
 
 enum { VID_LAST = 4094, BATCH = 16 };
 /* Of the indexes that packets ask, and of the one that only new sessions ask. */
-enum { WIDE_FROM = 64 << 20 /* bytes of records in small pages: of the first million */ };
+/* Bytes of records in small pages, of the first million; and bytes that are touched ahead behind them. */
+enum { WIDE_FROM = 64 << 20, WIDE_AHEAD = 16 << 20 };
 enum { HIT_FILL_X2 = 10, MAP_FILL_X2 = 11 };
 
 static size_t ports_bytes(void)
@@ -188,13 +189,14 @@ static uint32_t count_used(const struct session_table *t, uint32_t places)
 
 static void restore_all(struct session_table *t, uint32_t now_s)
 {
-	uint32_t places = t->region->places;
+	uint32_t places = t->region->places, n;
 
 	if (places > NAT_SESSIONS_MAX)
 		places = NAT_SESSIONS_MAX;
 	check_addresses(t->region);
-	index_expect(&t->out, count_used(t, places));
-	index_expect(&t->in, count_used(t, places));
+	n = count_used(t, places);
+	index_expect(&t->out, n);
+	index_expect(&t->in, n);
 	t->region->places = 0;
 	/* Here every address is at the place of its number, for session_find_mapping(). */
 	for (unsigned i = 0; i < ADDRESSES; i++)
@@ -257,6 +259,19 @@ struct session_table *session_table_create(void *region, bool fresh, uint64_t no
 	else
 		restore_all(t, (uint32_t)(now_ns / SECOND_NS));
 	return t;
+}
+
+void session_table_touch(const struct session_table *t)
+{
+	size_t bytes = (size_t)__atomic_load_n(&t->region->places, __ATOMIC_RELAXED) *
+		       sizeof(*t->session),
+	       all = (size_t)NAT_SESSIONS_MAX * sizeof(*t->session);
+
+	if (bytes > WIDE_FROM && bytes + WIDE_AHEAD < all)
+		room_touch(t->session, bytes, bytes + WIDE_AHEAD);
+	index_touch(&t->out);
+	index_touch(&t->in);
+	index_touch(&t->map);
 }
 
 void session_table_destroy(struct session_table *t)

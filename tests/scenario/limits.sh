@@ -169,7 +169,7 @@ for limit in 4 6 8 10 12 14 16 20 24 64; do
 	begins --nofile=$limit:$limit
 done
 if [ "$SLOW" = 1 ]; then
-	for limit in 8 12 16 20 24 28 32 40 48 64 96 128 256; do
+	for limit in 16 20 24 28 32 40 48 64 96 128 256 1024 8192; do
 		begins --as=$((limit << 20))
 	done
 fi

@@ -75,7 +75,7 @@ stop_fabric
 command -v dnsmasq >/dev/null || exit 0
 serve()
 {
-	start out1 dnsmasq -d -C /dev/null --port=0 --interface=eth0 --bind-interfaces --dhcp-authoritative --log-dhcp \
+	start out1 dnsmasq -d -C /dev/null --port=0 --interface=eth0 --bind-interfaces --dhcp-authoritative --no-ping --log-dhcp \
 		--dhcp-range="$1" --dhcp-option=3,"$2" --dhcp-leasefile="$T/leases" --pid-file=
 	dnsmasq=$STARTED
 }
@@ -110,7 +110,8 @@ stop_fabric
 wait_for 3 grep -q DHCPRELEASE "$T/background.log"
 end_process "$dnsmasq"
 
-# N08
+# N08: dnsmasq serves what its interface is in.
+ip -n "$out1" addr add 10.0.0.254/24 dev eth0
 serve 10.0.0.50,10.0.0.59,255.255.255.0,2m 10.0.0.254
 fabric < <(dhcp_yaml)
 says_overlap()
