@@ -11,8 +11,8 @@
  * A reserved port has no open bit.  It may be in use, if it was before, and then rests as any other; when its time has come it
  * just leaves the queue.
  *
- * The draw.  Some random ports are tried; each is open with the chance that is the open share of the class, so that with 95 % in use every second
- * draw still succeeds here.  Else a random group of 64 is taken, the next one that has an open port, and a random one of that.
+ * The draw.  Some random ports are tried; each is open with the chance that is the open share of the class.  Else, of n that are
+ * open, a random one is counted off, by blocks, groups of 64 and bits.
  */
 #include "nat/ports.h"
 
@@ -20,7 +20,8 @@
 
 #include "nat/nat.h"
 
-enum { TRIES = 12, LOW_PORTS = 1024, GROUP = 64, RELEASED_AT_ONCE = 4 };
+enum { TRIES = 8, LOW_PORTS = 1024, GROUP = 64, RELEASED_AT_ONCE = 4 };
+_Static_assert(LOW_PORTS % PORTS_BLOCK == 0, "a block is of one class");
 
 static uint64_t rotate(uint64_t x, unsigned n)
 {
@@ -102,20 +103,15 @@ static bool has(const uint64_t *map, uint16_t port)
 
 static void set_open(struct ports *p, uint16_t port)
 {
-	unsigned group = port / GROUP;
-
-	p->open[group] |= 1ULL << port % GROUP;
-	p->some[group / 64] |= 1ULL << group % 64;
+	p->open[port / GROUP] |= 1ULL << port % GROUP;
+	p->n_open[port / PORTS_BLOCK]++;
 	p->class[ports_class_of(p, port)].n_open++;
 }
 
 static void set_closed(struct ports *p, uint16_t port)
 {
-	unsigned group = port / GROUP;
-
-	p->open[group] &= ~(1ULL << port % GROUP);
-	if (!p->open[group])
-		p->some[group / 64] &= ~(1ULL << group % 64);
+	p->open[port / GROUP] &= ~(1ULL << port % GROUP);
+	p->n_open[port / PORTS_BLOCK]--;
 	p->class[ports_class_of(p, port)].n_open--;
 }
 
@@ -126,7 +122,8 @@ void ports_init(struct ports *p, bool is_identifiers)
 	p->is_ready = true;
 	p->is_identifiers = is_identifiers;
 	memset(p->open, 0xff, sizeof(p->open));
-	memset(p->some, 0xff, sizeof(p->some));
+	for (unsigned i = 0; i < PORTS / PORTS_BLOCK; i++)
+		p->n_open[i] = PORTS_BLOCK;
 	p->class[PORTS_LOW].n_open = is_identifiers ? 0 : LOW_PORTS;
 	p->class[PORTS_HIGH].n_open = is_identifiers ? PORTS : PORTS - LOW_PORTS;
 	if (!is_identifiers)
@@ -165,23 +162,25 @@ static void release(struct ports *p, enum ports_class class, uint32_t now_s)
 	}
 }
 
-/* The next group from there on, in a circle, that has an open port; there is one. */
-static unsigned next_group(const struct ports *p, unsigned from, unsigned begin, unsigned end)
+/* Of the open ports from block `first` on, the one that has n before it; there are more than n. */
+static uint16_t nth_open(const struct ports *p, unsigned first, unsigned n)
 {
-	for (;;) {
-		uint64_t bits = p->some[from / 64] & ~0ULL << from % 64;
-		unsigned group = from - from % 64 + (bits ? (unsigned)__builtin_ctzll(bits) : 64);
+	unsigned block = first / PORTS_BLOCK, group;
+	uint64_t bits;
 
-		if (bits && group < end)
-			return group;
-		from = group < end ? group : begin;
-	}
+	for (; n >= p->n_open[block]; block++)
+		n -= p->n_open[block];
+	group = block * (PORTS_BLOCK / GROUP);
+	for (; n >= (unsigned)__builtin_popcountll(p->open[group]); group++)
+		n -= (unsigned)__builtin_popcountll(p->open[group]);
+	for (bits = p->open[group]; n > 0; n--)
+		bits &= bits - 1;
+	return (uint16_t)(group * GROUP + (unsigned)__builtin_ctzll(bits));
 }
 
 static uint16_t pick(const struct ports *p, enum ports_class class, struct ports_random *random)
 {
-	unsigned first = first_of(p, class), end = end_of(class), group, nth;
-	uint64_t bits;
+	unsigned first = first_of(p, class), end = end_of(class);
 
 	for (unsigned i = 0; i < TRIES; i++) {
 		uint16_t port = (uint16_t)(first + draw_below(random, end - first));
@@ -189,12 +188,7 @@ static uint16_t pick(const struct ports *p, enum ports_class class, struct ports
 		if (has(p->open, port))
 			return port;
 	}
-	group = first / GROUP + draw_below(random, (end - first) / GROUP);
-	group = next_group(p, group, first / GROUP, end / GROUP);
-	bits = p->open[group];
-	for (nth = draw_below(random, (unsigned)__builtin_popcountll(bits)); nth > 0; nth--)
-		bits &= bits - 1;
-	return (uint16_t)(group * GROUP + (unsigned)__builtin_ctzll(bits));
+	return nth_open(p, first, draw_below(random, p->class[class].n_open));
 }
 
 int ports_take(struct ports *p, enum ports_class class, bool may_rest_less, uint32_t now_s,

@@ -3,9 +3,9 @@
  * ports: the ports of one outside address for one protocol: which are in use by which mapping, at rest, free, or reserved
  * for rules.  The entry of a port in use is the mapping.
  *
- * A free port is drawn at random (RFC 6056 3.3.1) in its class; while many are free that is a true lottery, at the end
- * the draw is by groups of 64.  A port that is given back rests NAT_QUIET_S.  Everything is O(1): ports at rest stand in a queue in
- * the order in which their time comes, and a class without a free port says so at once.
+ * A free port is drawn at random (RFC 6056 3.3.1) in its class, each with the same chance.  A port that is given back rests
+ * NAT_QUIET_S.  Everything is O(1): ports at rest stand in a queue in the order in which their time comes, and a class without
+ * a free port says so at once.
  */
 #ifndef VFAB_NAT_PORTS_H
 #define VFAB_NAT_PORTS_H
@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PORTS = 65536, PORTS_WORDS = PORTS / 64, PORTS_RESTING = 0xffffffff };
+enum { PORTS = 65536, PORTS_WORDS = PORTS / 64, PORTS_BLOCK = 1024, PORTS_RESTING = 0xffffffff };
 /* Ports below 1024, the others; all, of identifiers (ICMP), are in the second. */
 enum ports_class { PORTS_LOW, PORTS_HIGH, PORTS_CLASSES };
 
@@ -37,7 +37,7 @@ struct ports {
 	uint64_t open[PORTS_WORDS];	/* to be had at once */
 	uint64_t reserved[PORTS_WORDS]; /* named by rules */
 	uint64_t wanted[PORTS_WORDS];	/* reserved, from the next ports_reserve_commit() on */
-	uint64_t some[PORTS_WORDS / 64]; /* bit i: word i of open is not 0 */
+	uint16_t n_open[PORTS / PORTS_BLOCK]; /* of each block */
 	struct {
 		uint32_t n_open, n_resting;
 		uint16_t oldest, newest; /* at rest; undefined when none is */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* session_internal: what the files of the session table share: session.c, session_pool.c, session_restore.c. */
+/* session_internal: what session.c and session_*.c share. */
 #ifndef VFAB_NAT_SESSION_INTERNAL_H
 #define VFAB_NAT_SESSION_INTERNAL_H
 
@@ -82,12 +82,27 @@ static inline uint32_t map_place(unsigned address, uint8_t proto, uint16_t port)
 	return (address * PROTOS + proto_index(proto)) * PORTS + port;
 }
 
+static inline uint32_t session_place_of(const struct session_table *t, const struct session *s)
+{
+	return (uint32_t)(s - t->session);
+}
+
+static inline struct port *session_mapping(const struct session_table *t, const struct session *s)
+{
+	return &ports_at(t, s->outside, s->proto)->port[s->outside_port];
+}
+
+static inline const struct index *session_index(const struct session_table *t, enum nat_way way)
+{
+	return way == NAT_IN ? &t->in : &t->out;
+}
+
 /*
- * NH (Black et al., UMAC, CRYPTO 1999) on words of 64 bits: whatever the two keys, chosen without knowing the random words, they have
- * equal sums with a chance of 2^-64; then one multiplication mixes the sum.
+ * NH (Black et al., UMAC, CRYPTO 1999) on words of 64 bits: whatever the two keys, chosen without knowing the random words, they
+ * have equal sums with a chance of 2^-64; then one multiplication mixes the sum.
  */
-static inline uint64_t session_mix(const struct session_table *t, const struct ip *near, const struct ip *far,
-				   uint64_t rest)
+static inline uint64_t session_mix(const struct session_table *t, const struct ip *near,
+				   const struct ip *far, uint64_t rest)
 {
 	uint64_t n[2], f[2];
 	unsigned __int128 sum;
@@ -102,7 +117,8 @@ static inline uint64_t session_mix(const struct session_table *t, const struct i
 }
 
 /* All else of a key in one word. */
-static inline uint64_t session_rest(uint16_t near_port, uint16_t far_port, uint16_t side, uint8_t proto)
+static inline uint64_t session_rest(uint16_t near_port, uint16_t far_port, uint16_t side,
+				    uint8_t proto)
 {
 	return near_port | (uint64_t)far_port << 16 | (uint64_t)side << 32 | (uint64_t)proto << 48;
 }
@@ -121,9 +137,11 @@ struct session_key session_key_out(const struct session *s);
 struct session_key session_key_in(const struct session_table *t, const struct session *s);
 uint64_t session_hash_out(const struct session_table *t, const struct session *s);
 uint64_t session_hash_in(const struct session_table *t, const struct session *s);
+uint64_t session_hash_mapping(const struct session_table *t, const struct session_key *k); /* of its inside end */
 /* Asks for their lines, and for the entry of the port, too. */
 struct session_hashes session_hashes(const struct session_table *t, const struct session *s);
 
+bool session_is_over(const struct session_table *t, const struct session *s, uint32_t now_s);
 /* One with that key; with_over: whether it is over or not. */
 struct session *session_search(const struct session_table *t, enum nat_way way, const struct session_key *k,
 			       uint64_t hash, bool with_over, uint32_t now_s);

@@ -104,7 +104,7 @@ static bool may_have(const struct conf_uplink *u, const struct ip *ip)
 	bool is_v4 = ip_is_v4(ip);
 
 	if (u->kind == UPLINK_HOST)
-		return true;
+		return is_v4 || !is_loopback(ip); /* the kernel has no way back to ::1 */
 	if (is_loopback(ip))
 		return false;
 	for (unsigned i = 0; i < u->n_more; i++)

@@ -26,6 +26,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "switch/base/packet_plain.h"
 #include "switch/gateway_internal.h"
 #include "switch/port/scratch.h"
 
@@ -55,6 +56,7 @@ static void enter(struct gateway *g, const struct gateway_call *call)
 	assert(call->conf->is_sealed);
 	gateway_lock(g);
 	g->call = call;
+	g->hop_to = NULL;
 	gateway_made_begin(g);
 }
 
@@ -162,6 +164,81 @@ static enum drop sort(struct gateway *g, struct work *w, struct frame *f, unsign
 	return gateway_sort(g, w, goes);
 }
 
+/* --- most packets: short forms ----------------------------------------------------------- */
+
+/*
+ * Pass 1 for a packet of which gateway_sort() has nothing to say: from a host of a network of mode nat to an address that is far
+ * from all of ours.  True: it is one, is in w and goes out.  False: nothing was done.
+ */
+static inline bool sort_plain(struct gateway *g, const struct gateway_leg *leg, struct work *w,
+			      struct frame *f)
+{
+	uint32_t src, dst, host;
+
+	if (!leg->is_plain || !packet_parse_plain(&w->k, f))
+		return false;
+	src = gateway_v4(&w->k.src);
+	dst = gateway_v4(&w->k.dst);
+	host = src & ~leg->mask4;
+	if ((src & leg->mask4) != leg->net4 || host == 0 || host == ~leg->mask4 ||
+	    src == gateway_v4(&leg->v4.ip) || (leg->conf->odd4[dst >> 22] >> (dst >> 16 & 63) & 1))
+		return false;
+	w->from = leg;
+	w->to = &leg->conf->leg[leg->outside];
+	w->way = WAY_OUT;
+	w->may_begin = false;
+	w->is_held = false;
+	w->is_plain = true;
+	w->is_translated = false;
+	w->j.k = &w->k;
+	w->j.vid = leg->vid;
+	w->j.slot = g->call->in_slot;
+	nat_seek(g->nat, &w->j, NAT_OUT);
+	f->out = OUT_NONE;
+	return true;
+}
+
+/* The way on for such a packet, to a next hop that this vector met before; else gateway_hop(). */
+static inline enum drop hop_plain(struct gateway *g, struct work *w)
+{
+	const struct gateway_leg *to = w->to;
+	struct packet *k = &w->k;
+	struct frame *f = k->f;
+
+	if (__builtin_expect(g->hop_to != to || f->off.gso_type != GSO_NONE ||
+				     k->ip_bytes > to->mtu || to->more_links ||
+				     (gateway_v4(&k->dst) & to->mask4) == to->net4,
+			     0))
+		return gateway_hop(g, w);
+	packet_take_hop_plain(k);
+	memcpy(f->snap, g->hop_eth, sizeof(g->hop_eth));
+	f->tci = (uint16_t)((f->tci & ~TCI_VID) | to->vid);
+	if (f->len != ETH_HEADER + k->ip_bytes)
+		gateway_trim(k);
+	return DROP_NONE;
+}
+
+/* Pass 3 for one. */
+static inline enum drop carry_plain(struct gateway *g, struct work *w)
+{
+	struct packet *k = &w->k;
+	uint64_t src = packet_low(&k->src), dst = packet_low(&k->dst);
+	enum drop drop;
+
+	if (__builtin_expect(k->ttl <= 1, 0))
+		return gateway_carry(g, w);
+	drop = nat_out(g->nat, &w->j, g->call->now_ns, &w->is_held);
+	w->is_translated = ((src ^ packet_low(&k->src)) | (dst ^ packet_low(&k->dst))) != 0;
+	if (__builtin_expect(drop, 0))
+		return gateway_carry_refused(g, w, drop);
+	w->to = gateway_leg_of(g->call->conf, w->j.vid);
+	if (__builtin_expect(w->to->vid == 0, 0))
+		return DROP_NO_ROUTE;
+	return hop_plain(g, w);
+}
+
+/* --- a vector, in passes ----------------------------------------------------------------- */
+
 /* Something was taken: sessions may have begun, and questions are open. */
 static void wake_by(struct gateway *g)
 {
@@ -175,26 +252,42 @@ static void wake_by(struct gateway *g)
 		atomic_store_explicit(&g->next_ns, soon_ns, memory_order_relaxed);
 }
 
+/* Pass 1.  Returns how many packets are to be carried. */
+static unsigned sort_vec(struct gateway *g, struct vec *v, const uint8_t *index, unsigned n)
+{
+	const struct gateway_conf *conf = g->call->conf;
+	bool is_recorded = RECORDER_ON(g->call->rec), goes;
+	unsigned going = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct frame *f = &v->f[index[i]];
+		struct work *w = &g->work[going];
+
+		if (!is_recorded && sort_plain(g, gateway_leg_of(conf, f->tci), w, f)) {
+			going++;
+			continue;
+		}
+		w->is_plain = false;
+		f->drop = (uint8_t)sort(g, w, f, index[i], &goes);
+		going += goes;
+	}
+	return going;
+}
+
 void gateway_take(struct gateway *g, const struct gateway_call *call, struct vec *v,
 		  const uint8_t *index, unsigned n)
 {
-	unsigned going = 0;
-	bool goes;
+	unsigned going;
 
 	enter(g, call);
-	for (unsigned i = 0; i < n; i++) {
-		struct frame *f = &v->f[index[i]];
-
-		f->drop = (uint8_t)sort(g, &g->work[going], f, index[i], &goes);
-		going += goes;
-	}
+	going = sort_vec(g, v, index, n);
 	for (unsigned i = 0; i < going; i++)
 		if (g->work[i].way != WAY_PLAIN)
 			nat_fetch(g->nat, &g->work[i].j);
 	for (unsigned i = 0; i < going; i++) {
 		struct work *w = &g->work[i];
 
-		w->k.f->drop = (uint8_t)gateway_carry(g, w);
+		w->k.f->drop = (uint8_t)(w->is_plain ? carry_plain(g, w) : gateway_carry(g, w));
 	}
 	release(g);
 	release_fragments(g);

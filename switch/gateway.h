@@ -56,6 +56,8 @@ struct gateway_leg {
 	const struct gateway_conf *conf; /* that it is of */
 	uint64_t own_filter;		 /* bit for the last 6 bits of each address of ours: mostly says "none of them" at once */
 	uint16_t more_links;		 /* which of more are on a network of their own */
+	uint32_t net4, mask4;		 /* of v4 */
+	bool is_plain;			 /* inside: the short form of gateway.c may sort what comes from there */
 };
 
 /* What a configuration says of legs: made by legs.c out of a struct conf and the state of uplinks. */
@@ -65,6 +67,7 @@ struct gateway_conf {
 	uint16_t leg_of[4096];	   /* by VLAN */
 	/* Where networks of ours may be: a bit for each /16, and for each hash of an IPv6 /32. */
 	uint64_t near4[1024], near6[1024];
+	uint64_t odd4[1024]; /* as near4, or of no host, or link-local: no packet there is simply sent out */
 	bool is_sealed;
 };
 /* Fills in what follows from the rest; after it c does not change.  gateway_take() insists. */

@@ -102,6 +102,11 @@ static inline bool gateway_is_bad(const struct ip *ip, bool is_v6)
 	return ip->b[0] == 0xff || memcmp(ip->b, zero, sizeof(zero)) == 0;
 }
 
+static inline bool gateway_is_v4_link_local(const struct ip *ip)
+{
+	return ip->b[12] == 169 && ip->b[13] == 254;
+}
+
 /* Of IPv6. */
 static inline bool gateway_is_link_local(const struct ip *ip)
 {

@@ -114,6 +114,25 @@ static uint64_t own_filter(const struct gateway_leg *leg)
 	return filter;
 }
 
+/* All /16 that hold an address of which gateway_route.c has something to say. */
+static void set_odd4(struct gateway_conf *c)
+{
+	for (unsigned bit = 0; bit < 65536; bit++) {
+		struct ip ip = {{[10] = 0xff, 0xff, (uint8_t)(bit >> 8), (uint8_t)bit}};
+
+		if (gateway_is_near(c, &ip, false) || gateway_is_bad(&ip, false) ||
+		    gateway_is_v4_link_local(&ip))
+			c->odd4[bit / 64] |= 1ULL << (bit & 63);
+	}
+}
+
+/* An inside leg of which all is known that the short form asks for. */
+static bool is_plain(const struct gateway_leg *leg)
+{
+	return leg->is_nat && leg->outside != LEG_NONE && leg->v4.is_set && leg->v4.len < 31 &&
+	       leg->n_more == 0 && leg->conf->leg[leg->outside].v4.is_set;
+}
+
 void gateway_conf_seal(struct gateway_conf *c)
 {
 	for (unsigned i = 0; i < c->n_legs; i++) {
@@ -122,13 +141,17 @@ void gateway_conf_seal(struct gateway_conf *c)
 		leg->conf = c;
 		leg->own_filter = own_filter(leg);
 		leg->more_links = more_links(leg);
+		leg->mask4 = ~gateway_host_bits(&leg->v4);
+		leg->net4 = gateway_v4(&leg->v4.ip) & leg->mask4;
 		if (leg->is_outside)
 			continue;
+		leg->is_plain = is_plain(leg);
 		if (leg->v4.is_set)
 			set_near4(c, &leg->v4);
 		if (leg->v6.is_set)
 			set_near6(c, &leg->v6);
 	}
+	set_odd4(c);
 	c->is_sealed = true;
 }
 

@@ -69,7 +69,7 @@ static inline uint32_t mtu_bytes(const struct packet *k)
 }
 
 /* Padding and trailers of the Ethernet frame are no part of the packet, and nobody else's to see. */
-static void trim(const struct packet *k)
+void gateway_trim(const struct packet *k)
 {
 	struct frame *f = k->f;
 	uint32_t end = k->l3 + k->ip_bytes;
@@ -92,7 +92,7 @@ enum drop gateway_leave(struct gateway *g, struct work *w, const struct mac *mac
 	memcpy(f->snap + 6, &w->to->mac, 6);
 	f->tci = (uint16_t)((f->tci & ~TCI_VID) | w->to->vid);
 	f->out = OUT_NONE;
-	trim(k);
+	gateway_trim(k);
 	if (f->off.gso_type == GSO_NONE && k->ip_bytes > w->to->mtu)
 		return gateway_fragment(g, k, w->to->mtu);
 	return DROP_NONE;
@@ -105,6 +105,14 @@ void gateway_ask(struct gateway *g, const struct gateway_leg *leg, const struct 
 		gateway_arp_ask(g, leg, ip, mac);
 	else
 		gateway_nd_ask(g, leg, ip, mac);
+}
+
+/* For the short form, until the end of this vector: nobody learns before that. */
+static void remember(struct gateway *g, const struct gateway_leg *to, const struct mac *next)
+{
+	g->hop_to = to;
+	memcpy(g->hop_eth, next, 6);
+	memcpy(g->hop_eth + 6, &to->mac, 6);
 }
 
 static enum drop find_neighbour(struct gateway *g, struct work *w, const struct ip *next)
@@ -124,8 +132,11 @@ static enum drop find_neighbour(struct gateway *g, struct work *w, const struct 
 	answer = neigh_resolve(g->neigh, &wish, g->call->now_ns, &mac, &ask);
 	if (__builtin_expect(ask, 0))
 		gateway_ask(g, w->to, next, answer == NEIGH_KNOWN ? &mac : NULL);
-	if (__builtin_expect(answer == NEIGH_KNOWN, 1))
+	if (__builtin_expect(answer == NEIGH_KNOWN, 1)) {
+		if (!ask && next == &w->to->next4)
+			remember(g, w->to, &mac);
 		return gateway_leave(g, w, &mac);
+	}
 	if (answer == NEIGH_WAITS) {
 		note(g->call->rec, w->k.f, STAGE_GATEWAY, "waits until %s says where it is",
 		     ip_text(next, text));

@@ -56,6 +56,8 @@ struct work {
 	const struct gateway_leg *from, *to; /* from: NULL: not known any more */
 	uint8_t way;			     /* enum way */
 	bool may_begin;			     /* WAY_ROUTE */
+	bool is_held;			     /* by the NAT: a fragment; never of a plain one */
+	bool is_plain;			     /* the short forms of gateway.c may carry it */
 	bool is_translated;		     /* errors about it have to be translated back */
 };
 /* What the gateway remembers of a VLAN with a leg. */
@@ -92,6 +94,9 @@ struct gateway {
 	} service[SERVICES_MAX];
 	struct ring *inbox, *outbox; /* datagrams to the control thread; frames from it */
 	int service_fd;
+	/* Of the vector in hand: the leg outside whose next hop was asked for last, and the head of a frame to it. */
+	const struct gateway_leg *hop_to; /* NULL: none was */
+	uint8_t hop_eth[12];
 	struct work work[VEC_SIZE];
 };
 
@@ -163,10 +168,12 @@ void gateway_ask(struct gateway *g, const struct gateway_leg *leg, const struct 
 /* Sorts a packet to the leg: DROP_NONE and *goes: w is to be sought and carried; else it is done with (dropped, or f->out). */
 enum drop gateway_sort(struct gateway *g, struct work *w, bool *goes);
 enum drop gateway_carry(struct gateway *g, struct work *w);
+enum drop gateway_carry_refused(struct gateway *g, struct work *w, enum drop drop);
 /* Hop, MTU, neighbour: the frame goes on (OUT_NONE), waits (OUT_LOCAL), or is dropped. */
 enum drop gateway_hop(struct gateway *g, struct work *w);
 /* Writes MACs and VLAN, cuts what is no part of the packet, fragments. */
 enum drop gateway_leave(struct gateway *g, struct work *w, const struct mac *mac);
+void gateway_trim(const struct packet *k);
 void gateway_shorten(struct frame *f, uint32_t len);
 enum drop gateway_fragment(struct gateway *g, struct packet *k, uint32_t mtu);
 enum drop gateway_local(struct gateway *g, struct work *w);

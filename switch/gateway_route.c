@@ -63,11 +63,6 @@ static enum drop sort_networks(struct gateway *g, struct work *w, bool *goes)
 	return DROP_NONE;
 }
 
-static bool is_v4_link_local(const struct ip *ip, bool is_v6)
-{
-	return !is_v6 && ip->b[12] == 169 && ip->b[13] == 254;
-}
-
 /* Out by the network's uplink. */
 static enum drop sort_out(struct gateway *g, struct work *w, bool *goes)
 {
@@ -76,7 +71,7 @@ static enum drop sort_out(struct gateway *g, struct work *w, bool *goes)
 	bool is_plain = k->is_v6 && from->routes_v6;
 
 	*goes = false;
-	if (is_v4_link_local(&k->dst, k->is_v6) && !prefix_holds(&out->v4, &k->dst))
+	if (!k->is_v6 && gateway_is_v4_link_local(&k->dst) && !prefix_holds(&out->v4, &k->dst))
 		return refuse(g, w, DROP_MARTIAN, "a link-local address is not routed");
 	if (from->outside == LEG_NONE || !(is_plain || from->is_nat) ||
 	    !(k->is_v6 ? out->v6.is_set : out->v4.is_set)) {
@@ -214,7 +209,7 @@ static enum drop translate(struct gateway *g, struct work *w, bool *held)
 }
 
 /* What is not translated on its way in may be for us. */
-static enum drop carry_refused(struct gateway *g, struct work *w, enum drop drop)
+enum drop gateway_carry_refused(struct gateway *g, struct work *w, enum drop drop)
 {
 	if (w->way == WAY_IN) {
 		if (drop == DROP_NO_SERVICE)
@@ -251,7 +246,7 @@ enum drop gateway_carry(struct gateway *g, struct work *w)
 	if (RECORDER_ON(rec) && k->f->traced)
 		tell(g, w, &before, drop);
 	if (__builtin_expect(drop, 0))
-		return carry_refused(g, w, drop);
+		return gateway_carry_refused(g, w, drop);
 	if (held) {
 		note(rec, k->f, STAGE_NAT, "a fragment: waits for the first one");
 		k->f->out = OUT_LOCAL;

@@ -20,10 +20,10 @@
 #include "switch/base/packet.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <string.h>
 
 #include "switch/base/csum.h"
+#include "switch/base/packet_plain.h"
 
 enum {
 	IPV4_BYTES = 20,
@@ -53,20 +53,11 @@ enum extension {
 	EXT_OPTIONS = 60,
 };
 
-/* The header's words sum to 0xffff.  Without options that is three loads: any grouping of its words will do (RFC 1071 2). */
 static bool is_sum_right(const uint8_t *ip, unsigned header)
 {
-	uint64_t a, b, sum;
-	uint32_t c;
-
-	if (header != IPV4_BYTES)
-		return csum_fold(csum_add(0, ip, header)) == 0;
-	memcpy(&a, ip, sizeof(a));
-	memcpy(&b, ip + 8, sizeof(b));
-	memcpy(&c, ip + 16, sizeof(c));
-	sum = (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) + c;
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	return (sum & 0xffff) + (sum >> 16) == 0xffff;
+	if (header == IPV4_BYTES)
+		return packet_is_sum_right(ip);
+	return csum_fold(csum_add(0, ip, header)) == 0;
 }
 
 /* Options of at most 40 bytes: is there a source route?  A length that lies ends the search. */
@@ -93,14 +84,6 @@ static uint32_t total_bytes(const struct frame *f, unsigned in_header, bool is_z
 	uint32_t room = f->len - ETH_HEADER;
 
 	return is_zero && room > IP_MAX && f->off.gso_type != GSO_NONE ? room : in_header;
-}
-
-/* Mapped (RFC 4291 2.5.5.2), in two stores. */
-static inline void set_ipv4(struct ip *ip, const uint8_t *b)
-{
-	uint64_t half[2] = {0, htobe64(0xffff00000000 | read_be32(b))};
-
-	memcpy(ip, half, sizeof(half));
 }
 
 /* A fragment of n bytes; before: what of the whole packet lies in front of its payload. */
@@ -132,8 +115,8 @@ static bool parse_ipv4(struct packet *k, const struct frame *f)
 	k->l4 = (uint16_t)(ETH_HEADER + header);
 	k->ttl = ip[8];
 	k->proto = ip[9];
-	set_ipv4(&k->src, ip + 12);
-	set_ipv4(&k->dst, ip + 16);
+	packet_set_ipv4(&k->src, ip + 12);
+	packet_set_ipv4(&k->dst, ip + 16);
 	k->fragment_id = read_be16(ip + 4);
 	flags = read_be16(ip + 6);
 	k->dont_fragment = flags & IPV4_DF;

@@ -2,12 +2,13 @@
 /*
  * bench_nat_table: the session table of the NAT alone, in memory, one thread.  Prints key=value lines; asserts nothing.
  *
- *   bench_nat_table hit N     cycles of a hit (hash, line, guess, find, stamp) in a table of N sessions, in random order, vectors of 128
+ *   bench_nat_table hit N     cycles of a hit (hash, line, guess, find, count) in a table of N sessions, random, vectors of 128
  *   bench_nat_table memory    growth of resident memory over 1 M sessions, each with its own mapping
- *   bench_nat_table churn     new sessions a second while as many expire, the longest tick, and the longest of expiring all at once
+ *   bench_nat_table churn     new sessions a second while as many expire, and the longest tick
+ *   bench_nat_table expire N  N sessions end in one second: the longest tick
  *   bench_nat_table restore N time to make a table again from N records
  *
- * Cycles are those of the time stamp counter.
+ * Cycles are those of the time stamp counter, times those of the thread.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +179,8 @@ static void hit(uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		struct session *s = add(t, i, SECOND);
 
+		if (i % 65536 == 0)
+			session_table_touch(t);
 		in[i] = key_of(i);
 		in[i].near = session_outside(t, s)->ip;
 		in[i].near_port = s->outside_port;
@@ -259,7 +262,8 @@ static void seek(struct session_table *t, const struct session_key *k, uint32_t 
 			session_expect(t, &k[i]);
 }
 
-/* Sessions begin at 2.5 M a second of the table's clock and live one; a loop of a worker is 64 of them and, if it wants one, a tick. */
+/* Sessions begin at 2.5 M a second of the table's clock and live one; a loop of a worker is 64 of them and, if it wants
+ * one, a tick. */
 static void churn(void)
 {
 	enum { A_LOOP = 64, A_SECOND = 2500000, WARM = 16000000, N = WARM + 24000000 };
@@ -302,8 +306,8 @@ static void expire(uint32_t n)
 		;
 	printf("bench=nat_table_expire sessions=%u left=%u ticks=%lu ns_a_session=%.1f "
 	       "longest_tick_us=%.1f\n",
-	       n, session_counts_all(t).sessions, (unsigned long)ticks,
-	       (double)(now() - start) / n, (double)longest / 1000);
+	       n, session_counts_all(t).sessions, (unsigned long)ticks, (double)(now() - start) / n,
+	       (double)longest / 1000);
 }
 
 static void restore(uint32_t n)

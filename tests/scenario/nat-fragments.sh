@@ -97,9 +97,9 @@ def test(w):
     before = int(open(f"/proc/{os.environ['SWITCH']}/statm").read().split()[1]) if ours else 0
     # Last ones first too: those wait for the first.
     for i in range(FLOOD):
-        first, last = cut(udp(a.ip, 6000 + i % 50, o.ip, 53, bytes(1000)), [504], i)
+        first, last = cut(udp(a.ip, 6000 + i % 50, o.ip, 53, bytes(1000)), [504], i & 0xFFFF)
         a.send_ip(first if i % 2 else last)
-        first, last = cut(udp(w.out2.ip, 53, *end, bytes(1000)), [504], i)
+        first, last = cut(udp(w.out2.ip, 53, *end, bytes(1000)), [504], i & 0xFFFF)
         w.out2.send_ip(first if i % 2 else last)
         if i % 1000 == 0:
             w.collect(a, o)

@@ -115,8 +115,8 @@ class Script:
 
     def unknown(self):
         w, port = self.w, self.rng.randrange(50000, 60000)
-        p = self.rng.choice((udp(w.out1.ip, 53, w.public, port), tcp(w.out1.ip, 80, w.public, port, SYN), tcp(w.out1.ip, 80, w.public, port, ACK),
-                             echo(w.out1.ip, w.public, port, reply=True)))
+        p = self.rng.choice((udp(w.out1.ip, 1, w.public, port), tcp(w.out1.ip, 1, w.public, port, SYN), tcp(w.out1.ip, 1, w.public, port, ACK),
+                             echo(w.also, w.public, port, reply=True)))
         got = w.exchange(w.out1, p, w.in1, w.in2)
         self.note("unknown", got[w.in1] + got[w.in2])
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Unit tests of nat/session: N01 one mapping for all remotes, N02 paired pooling, N03 no overloading, N04 classes, N12 the same at
- * any load, N27 and N28 quotas, N31 ports at rest, N32 random ports, R02 expiry in steps.  test_session_twin.c holds it against a naive twin.
+ * Unit tests of nat/session: N01 one mapping for all remotes, N02 paired pooling, N03 no overloading, N04 classes, N12 the
+ * same at any load, N27 and N28 quotas, N31 ports at rest, N32 random ports, N35 use of ports, R02 expiry in steps.
+ * test_session_twin.c holds it against a naive twin.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -170,7 +171,7 @@ static void mappings(void **state)
 	a = add(t, &w1, S);
 	b = add(t, &w2, S);
 	c = add(t, &w3, S);
-	assert_int_equal(a->outside_port, b->outside_port); /* N01 */
+	assert_int_equal(a->outside_port, b->outside_port);	/* N01 */
 	assert_int_not_equal(a->outside_port, c->outside_port); /* N03 */
 	assert_true(a->outside_port >= 1024);
 	assert_true(add(t, &low, S)->outside_port < 1024); /* N04 */

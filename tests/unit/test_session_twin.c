@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Unit tests of nat/session: F02, N12.  A naive twin, lists that are searched from end to end, under random operations: new sessions
- * of every kind, packets, ends, time steps and jumps, changes of the pool, of reserved ports and lifetimes, and restarts from the
- * region; the table grown and emptied; a region that a former process left damaged.
+ * Unit tests of nat/session: F02, N12.  A naive twin, lists that are searched from end to end, under random operations: new
+ * sessions of every kind, packets, ends, time steps and jumps, changes of the pool, of reserved ports and lifetimes, and restarts
+ * from the region; the table grown and emptied; a region that a former process left damaged.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,8 +35,8 @@ static struct session_table *table;
 static void *region;
 static uint64_t rng_state = 1, now_ns;
 static struct nat_net net = {.vid = 10, .sessions = LIMIT, .per_guest = PER_GUEST};
-static bool is_present[PLACES]; /* in the pool */
-static uint32_t lifetime_of[3]; /* by protocol */
+static bool is_present[PLACES];	     /* in the pool */
+static uint32_t lifetime_of[3];	     /* by protocol */
 static struct session *expected_end; /* by session_end() */
 
 static uint32_t rng(uint32_t below)
@@ -134,8 +134,7 @@ static struct twin *twin_find(enum nat_way way, const struct session_key *k)
 static struct session *find(enum nat_way way, const struct session_key *k)
 {
 	uint64_t hash = session_hash(table, k);
-	uint32_t guess =
-		session_guess(table, way, session_line(table, way, hash), hash);
+	uint32_t guess = session_guess(table, way, session_line(table, way, hash), hash);
 
 	if (rng(8) == 0)
 		guess = SESSION_NONE;
@@ -232,16 +231,15 @@ static void check_new(const struct twin *n)
 
 		if (!w->is_used || w == n || w->kind != NAT_DYNAMIC || is_gone(w))
 			continue;
-		is_guest = w->out.side == n->out.side &&
-			   memcmp(&w->out.near, &n->out.near, 16) == 0;
+		is_guest =
+			w->out.side == n->out.side && memcmp(&w->out.near, &n->out.near, 16) == 0;
 		is_inside = is_guest && w->out.proto == n->out.proto &&
 			    w->out.near_port == n->out.near_port;
 		if (is_guest)
 			assert_memory_equal(&w->in.near, &n->in.near, 16); /* paired */
 		if (is_inside)
 			assert_int_equal(w->in.near_port, n->in.near_port); /* one mapping */
-		else if (w->out.proto == n->out.proto &&
-			 memcmp(&w->in.near, &n->in.near, 16) == 0)
+		else if (w->out.proto == n->out.proto && memcmp(&w->in.near, &n->in.near, 16) == 0)
 			assert_int_not_equal(w->in.near_port, n->in.near_port); /* no overloading */
 	}
 }
@@ -252,8 +250,9 @@ static unsigned twin_count(const struct session_key *guest)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < TWINS; i++)
-		n += twins[i].is_used && (!guest || (twins[i].out.side == guest->side &&
-						     memcmp(&twins[i].out.near, &guest->near, 16) == 0));
+		n += twins[i].is_used &&
+		     (!guest || (twins[i].out.side == guest->side &&
+				 memcmp(&twins[i].out.near, &guest->near, 16) == 0));
 	return n;
 }
 
@@ -280,8 +279,7 @@ static void add(void)
 	if (why == DROP_NAT_GUEST_FULL)
 		return; /* guest or slot */
 	if (why != DROP_NONE) {
-		assert_true(is_there || why == DROP_NAT_PORTS ||
-			    twin_count_vid(w.vid) >= LIMIT);
+		assert_true(is_there || why == DROP_NAT_PORTS || twin_count_vid(w.vid) >= LIMIT);
 		return;
 	}
 	assert_true(twin_count(&k) < PER_GUEST);
@@ -417,7 +415,8 @@ static void drain(void)
 	assert_int_equal(session_counts_all(table).guests, 0);
 	for (unsigned i = 0; i < PLACES; i++)
 		for (unsigned p = 0; p < 3; p++)
-			assert_int_equal(session_ports(table, i, p == 0 ? PROTO_TCP : PROTO_UDP), 0);
+			assert_int_equal(session_ports(table, i, p == 0 ? PROTO_TCP : PROTO_UDP),
+					 0);
 }
 
 static void twin(void **state)
@@ -470,12 +469,6 @@ static void growth(void **state)
 		w.proto = PROTO_TCP;
 		w.inside = ip4(0x0a000000 + i / 1000);
 		w.inside_port = (uint16_t)(61000 + i % 1000);
-		session_set_pool(table, (struct session_pool[]){address(0), address(1)},
-				 i == 0 ? 2 : 0);
-		if (i == 0)
-			session_commit(table);
-		else
-			session_set_pool(table, (struct session_pool[]){address(0), address(1)}, 2);
 		assert_int_equal(session_add(table, &w, now_ns, &s[i]), DROP_NONE);
 		k = key_in(s[other]);
 		assert_ptr_equal(find(NAT_IN, &k), s[other]);
@@ -558,9 +551,9 @@ static void damaged(void **state)
 			twins[n].is_used = true;
 			twins[n].kind = s->kind;
 			twins[n].seen_s = s->seen_s;
-			twins[n].out = (struct session_key){s->inside,	    s->remote,
-							    s->inside_port, s->remote_port,
-							    s->vid,	    s->proto};
+			twins[n].out =
+				(struct session_key){s->inside,	     s->remote, s->inside_port,
+						     s->remote_port, s->vid,	s->proto};
 			twins[n].in = key_in(s);
 			n++;
 		}
