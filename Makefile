@@ -33,13 +33,13 @@ CORE   := conf conf_merge conf_list conf_yaml conf_schema conf_value conf_check 
           conf_check_ways conf_print
 SWITCH := forward forward_rare forwarder trace filter guard_loop worker fabric legs state broker_client sandbox plan want device guest \
           watchdog uplink lessee session_log apply ctl ctl_client ctl_conf show show_mac show_out show_nat show_event watch story capture pcapng \
-          broker broker_check broker_tap broker_taps broker_guests broker_link broker_links broker_host broker_stock \
+          broker broker_check broker_kept broker_tap broker_taps broker_guests broker_link broker_links broker_host broker_stock \
           broker_file broker_spawn broker_wire switch
 GATEWAY := gateway gateway_group gateway_arp gateway_nd gateway_ra gateway_route gateway_local gateway_hop gateway_icmp gateway_frag gateway_made gateway_serve gateway_conf neigh hold
-PORT   := port scratch tap gso guest_mem vring vring_take vring_put vring_chain inflight vhost vhost_msg \
+PORT   := port scratch vnet tap gso guest_mem vring vring_take vring_put vring_chain inflight vhost vhost_msg \
           vhost_ring_msg vhost_mem_msg
 VLAN   := vlan tag
-NAT    := nat begin life nat_list plan tcp icmp frag session session_pool session_restore index places guest ports room wheel
+NAT    := nat begin life nat_list plan tcp icmp frag session session_life session_pool session_restore index places guest ports room wheel
 BRIDGE := rtnl netns tc bpf nft nft_rule nft_look sysctl sockets conntrack packet packet_socket
 DHCP   := wire client
 TOOLS  := say call client table confile merge net port uplink forward import nat mac see top watch apply proc attach netns \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * packet: the port of an interface uplink: rx out of the ring, tx by writev(2).
+ * packet: the port of an interface uplink: rx out of the ring, tx by writev(2) (vnet.c).
  *
  * How it fits.  The broker makes the socket (packet_socket.c) and the helper tap; the control thread attaches them, workers
  * call port_ops.
@@ -27,7 +27,6 @@
 #include "bridge/packet.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <linux/if_packet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,17 +34,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "switch/port/gso.h"
 #include "switch/port/scratch.h"
+#include "switch/port/vnet.h"
 
 enum {
 	MAC_PAIR = 12,
-	VNET_BYTES = 10,		  /* struct virtio_net_hdr: that of the socket */
-	HELPER_VNET_BYTES = 12,		  /* with num_buffers: that of every tap */
+	VNET_BYTES = VNET_SOCKET_BYTES,
 	LONG_SNAP = SNAP_MAX - TAG_BYTES, /* a tag that is put back makes the snapshot longer */
 	RING_BYTES = PACKET_SLOTS * PACKET_SLOT_BYTES,
 };
-_Static_assert(sizeof(struct offload) == VNET_BYTES, "the fields of struct virtio_net_hdr");
 _Static_assert(PACKET_SLOT_BYTES % TPACKET_ALIGNMENT == 0, "packet_set_ring()");
 _Static_assert(PACKET_SLOT_BYTES + 0 <= SNAP_MAX + 0, "a frame in a slot is all snapshot");
 
@@ -295,119 +292,6 @@ static bool packet_arm(struct port *p, unsigned q)
 
 /* --- tx --- */
 
-static enum drop drop_of_errno(int error)
-{
-	switch (error) {
-	case EAGAIN:
-	case ENOBUFS:
-	case ENOMEM:
-		return DROP_TX_FULL;
-	case ENETDOWN: /* the interface is set down */
-	case ENXIO:    /* or gone */
-	case ENODEV:
-	case EIO: /* the helper is */
-	case EBADFD:
-	case EBADF:
-		return DROP_PORT_DOWN;
-	case EMSGSIZE:
-		return DROP_TOO_BIG;
-	default:
-		return DROP_TX_ERROR;
-	}
-}
-
-/* One of the two ways out, and what became of a frame there. */
-struct way {
-	int fd;
-	size_t vnet_bytes;
-	struct tag tag;
-	uint16_t frames;
-	uint32_t bytes;
-	enum drop drop;
-};
-
-struct head {
-	uint8_t bytes[HELPER_VNET_BYTES + MAC_PAIR + TAG_BYTES];
-};
-
-/*
- * The vnet header, and the addresses and the tag when there is one; returns how many bytes that are.  The frame goes on at *skip.
- */
-static size_t write_head(struct head *head, const struct way *w, struct offload off,
-			 const uint8_t *macs, size_t *skip)
-{
-	size_t n = w->vnet_bytes;
-
-	memset(head->bytes, 0, HELPER_VNET_BYTES);
-	*skip = 0;
-	if (w->tag.tpid) {
-		if (off.flags & OFFLOAD_NEEDS_CSUM)
-			off.csum_start += TAG_BYTES;
-		if (off.hdr_len)
-			off.hdr_len += TAG_BYTES;
-		memcpy(head->bytes + n, macs, MAC_PAIR);
-		tag_write(head->bytes + n + MAC_PAIR, w->tag);
-		*skip = MAC_PAIR;
-		n += MAC_PAIR + TAG_BYTES;
-	}
-	memcpy(head->bytes, &off, sizeof(off));
-	return n;
-}
-
-static bool send_segment(const struct segment *seg, void *arg)
-{
-	struct way *w = arg;
-	struct head head;
-	size_t skip, n = write_head(&head, w, seg->off, seg->bytes, &skip);
-	struct iovec iov[2] = {
-		{head.bytes, n},
-		{(void *)(uintptr_t)(seg->bytes + skip), seg->len - skip},
-	};
-
-	if (writev(w->fd, iov, 2) < 0) {
-		w->drop = drop_of_errno(errno);
-		return false;
-	}
-	w->frames++;
-	w->bytes += seg->len + (w->tag.tpid ? TAG_BYTES : 0);
-	return true;
-}
-
-static void send_whole(struct way *w, struct scratch *s, const struct frame *f)
-{
-	struct iovec *iov = &s->iov[s->iovs]; /* behind the bodies of the vector in hand */
-	int room = SCRATCH_IOVS - (int)s->iovs, used;
-	struct head head;
-	size_t skip;
-
-	if (room > IOV_MAX)
-		room = IOV_MAX;
-	iov[0] = (struct iovec){head.bytes, write_head(&head, w, f->off, f->snap, &skip)};
-	used = frame_iov(f, (uint32_t)skip, iov + 1, room - 1);
-	if (used < 0) { /* too many pieces for one call: gather */
-		iov[1].iov_base = s->segment;
-		iov[1].iov_len = frame_copy(f, (uint32_t)skip, s->segment, SEGMENT_BYTES);
-		used = 1;
-	}
-	if (writev(w->fd, iov, 1 + used) < 0)
-		w->drop = drop_of_errno(errno);
-	else
-		w->frames = 1;
-}
-
-static void send_by(struct way *w, struct scratch *s, const struct tx_frame *t, unsigned can)
-{
-	w->tag = t->tag;
-	if (w->fd < 0) {
-		w->drop = DROP_PORT_DOWN;
-	} else if (t->f->off.gso_type && !gso_passes(t->f, can)) {
-		w->drop = DROP_NO_MEMORY;
-		gso_segment(t->f, can, s->segment, SEGMENT_BYTES, send_segment, w);
-	} else {
-		send_whole(w, s, t->f);
-	}
-}
-
 static unsigned packet_tx(struct port *p, unsigned q, struct scratch *s, struct tx_frame *t,
 			  unsigned n)
 {
@@ -419,22 +303,15 @@ static unsigned packet_tx(struct port *p, unsigned q, struct scratch *s, struct 
 
 	for (unsigned i = 0; i < n; i++) {
 		bool is_host = helper >= 0 && memcmp(t[i].f->snap, k->mac.b, sizeof(k->mac)) == 0;
-		struct way wire = {.fd = sock, .vnet_bytes = VNET_BYTES};
-		struct way host = {.fd = helper, .vnet_bytes = HELPER_VNET_BYTES};
-		const struct way *w = is_host ? &host : &wire;
+		struct vnet_way wire = {.fd = sock, .vnet_bytes = VNET_BYTES};
+		struct vnet_way host = {.fd = helper, .vnet_bytes = VNET_TAP_BYTES};
 
 		if (!is_host)
-			send_by(&wire, s, &t[i], can);
+			vnet_send(&wire, s, &t[i], can);
 		if (is_host || (helper >= 0 && frame_is_group(t[i].f)))
-			send_by(&host, s, &t[i], can);
+			vnet_send(&host, s, &t[i], can);
 		/* Of a frame to both, the wire's word counts: the host is one more station there. */
-		if (!w->frames)
-			t[i].drop = (uint8_t)w->drop;
-		else if (w->bytes) {
-			t[i].frames = w->frames;
-			t[i].bytes = w->bytes;
-		}
-		odd += t[i].drop || t[i].frames != 1;
+		odd += vnet_answer(is_host ? &host : &wire, &t[i]);
 	}
 	return odd;
 }
@@ -467,10 +344,7 @@ int packet_open(struct port *p)
 	atomic_store_explicit(&k->helper, -1, memory_order_relaxed);
 	k->old_sock = -1;
 	k->old_helper = -1;
-	p->ops = &packet_ops;
-	p->priv = k;
-	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
-		atomic_store_explicit(&p->fd[q], -1, memory_order_relaxed);
+	port_open(p, &packet_ops, k);
 	return 0;
 }
 

@@ -10,7 +10,7 @@
  *
  * A TCP session begins with a SYN, one of ICMP with a request.  Limits are session_add()'s.
  *
- * RFC 4787 4, 5, 6; RFC 5382 4; RFC 5508 3; RFC 6888 2.
+ * RFC 4787 4, 5, 6; RFC 5382 4; RFC 5508 3; RFC 6888 REQ-1, REQ-6 (exempt destinations).
  *
  * Trust.  The packet was parsed; its ends are anybody's.
  */
@@ -73,12 +73,15 @@ static enum drop judge_unknown(const struct packet *k)
 static bool is_taken(const struct nat *n, const struct packet *k, uint16_t side)
 {
 	int place = session_place(n->table, &k->dst, side);
+	const struct plan_rule *r;
 	struct mapping m;
 
 	if (place < 0 || is_icmp_proto(k->proto))
 		return false;
-	return plan_rule_find(n->plan, side, k->proto, &k->dst, k->dport) ||
-	       mapping_find_outside(n->table, (unsigned)place, k->proto, k->dport, &m);
+	r = plan_rule_find(n->plan, side, k->proto, &k->dst, k->dport);
+	if (r)
+		return !r->conf.is_outside_only;
+	return mapping_find_outside(n->table, (unsigned)place, k->proto, k->dport, &m);
 }
 
 enum drop begin_out(struct nat *n, const struct nat_job *j, struct session **s)
@@ -114,6 +117,10 @@ enum drop begin_out(struct nat *n, const struct nat_job *j, struct session **s)
 			if (!is_taken(n, k, side))
 				return judge_unknown(k);
 			w.flags |= SESSION_HAIRPIN;
+			/* By the address of another uplink: with one of its own, which is known there. */
+			o = plan_outside_of(n->plan, side);
+			w.place = o->place[k->is_v6];
+			w.n_places = o->n[k->is_v6];
 		}
 		if (w.n_places == 0)
 			return DROP_NO_ROUTE;
@@ -169,8 +176,8 @@ enum drop begin_in(struct nat *n, const struct packet *k, uint16_t side, struct 
 	if (!net || (!r && !net->conf.is_open))
 		return judge_unknown(k);
 	w.net = &net->conf;
-	/* A guest behind another address of ours: the answers turn, too. */
-	if (plan_side(n->plan, &k->src, side, &turn))
+	/* A guest behind an address of ours here: the answers turn, too.  Behind one of another uplink it came by the wire. */
+	if (plan_side(n->plan, &k->src, side, &turn) && turn == side)
 		w.flags |= SESSION_HAIRPIN;
 	if (judge_first(k) != DROP_NONE)
 		return judge_first(k);

@@ -15,6 +15,7 @@ struct guest {
 	uint16_t slot;	  /* of the port behind which it was seen last; SLOT_MAX: never */
 	uint16_t address; /* the outside address that it has (paired pooling); GUEST_NO_ADDRESS: none yet */
 	uint32_t sessions;
+	uint32_t forwards; /* of these: that others began, by a rule; they have a quota of their own */
 	uint32_t next; /* in its bucket; PLACES_NONE: the last */
 };
 

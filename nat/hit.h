@@ -25,7 +25,7 @@ static inline uint64_t hit_hash(const struct session_table *t, const struct pack
 	const struct ip *near = is_in ? &k->dst : &k->src, *far = is_in ? &k->src : &k->dst;
 	uint16_t near_port = is_in ? k->dport : k->sport, far_port = is_in ? k->sport : k->dport;
 
-	if (k->proto == PROTO_ICMP || k->proto == PROTO_ICMPV6)
+	if (__builtin_expect(k->proto == PROTO_ICMP || k->proto == PROTO_ICMPV6, 0))
 		far_port = 0;
 	return session_mix(t, near, far, session_rest(near_port, far_port, side, k->proto));
 }
@@ -38,18 +38,21 @@ static inline const struct index *hit_index(const struct session_table *t, bool 
 /* Is that the session of a packet out of network vid?  UDP and TCP only. */
 static inline bool hit_is_out(const struct session *s, const struct packet *k, uint16_t vid)
 {
-	return s->inside_port == k->sport && s->remote_port == k->dport && s->proto == k->proto && s->vid == vid &&
-	       hit_same(&s->inside, &k->src) && hit_same(&s->remote, &k->dst);
+	return s->inside_port == k->sport && s->remote_port == k->dport &&
+	       s->proto == k->proto && s->vid == vid && hit_same(&s->inside, &k->src) && hit_same(&s->remote, &k->dst);
 }
 
 /* ... of a packet from uplink vid?  Translated ones only. */
 static inline bool hit_is_in(const struct session_table *t, const struct session *s, const struct packet *k,
 			     uint16_t vid)
 {
-	const struct session_pool *outside = &t->region->address[s->outside];
+	const struct session_pool *outside;
 
-	return s->outside_port == k->dport && s->remote_port == k->sport && s->proto == k->proto &&
-	       hit_same(&s->remote, &k->src) && !is_routed(s) && outside->vid == vid &&
+	if (s->outside_port != k->dport || s->remote_port != k->sport || s->proto != k->proto ||
+	    is_routed(s))
+		return false;
+	outside = &t->region->address[s->outside];
+	return hit_same(&s->remote, &k->src) && outside->vid == vid &&
 	       hit_same(&outside->ip, &k->dst);
 }
 

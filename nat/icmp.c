@@ -11,7 +11,8 @@
  * Any router on the way may be the source (RFC 5508 REQ-4), and stays it; on the way out it is hidden behind the outside
  * address of the session (REQ-5).  What follows the inner L4 header, also extensions of RFC 4884, is not touched.
  * Checksums: the outer one must be right, also that of the inner IP header (REQ-3); that of inner L4, which routers cut
- * off, is adjusted where it is and never verified.  The session is neither refreshed nor ended.
+ * off, is adjusted where it is and never verified.  The session is neither refreshed nor ended, whatever its protocol
+ * (RFC 4787 REQ-12, RFC 5382 REQ-9, REQ-10, RFC 5508 REQ-3, REQ-5, REQ-6).
  *
  * Trust.  packet_parse() has checked the outer headers; the packet inside is the word of a stranger, read here with bounds of its
  * own: the message, and the snapshot.

@@ -11,7 +11,8 @@
  *   nat_route out-index, or the in-index for answers                      no end changes
  *
  * A session that is found needs its own line and nothing else; what translation does to the checksums was summed up when it
- * began.  All else - errors, fragments, source routes, protocols that have no ports - leaves that way at the start (is_plain).
+ * began.  hit.h and the short forms here (light) are for that; find() and the long forms know every other case.  All else -
+ * errors, fragments, source routes, protocols that have no ports - leaves that way at the start (is_plain).
  *
  * Directions.  "Out" is from the side that s->inside is on.  For ICMP queries that is the one that asks: requests go out, answers
  * come in, so that an identifier of a guest never answers for the gateway.
@@ -139,7 +140,7 @@ INLINE void track(struct nat *n, struct session *s, const struct packet *k, unsi
  * An identification of our own, since guests with the same outside address do not know of each other's: a counter of its
  * destination (RFC 6864 4.1, RFC 7739).  Atomic packets need none.
  */
-INLINE void make_unique(struct nat *n, struct packet *k)
+static __attribute__((noinline)) void make_unique(struct nat *n, struct packet *k)
 {
 	const struct offload *off = &k->f->off;
 	uint32_t hash;
@@ -165,11 +166,11 @@ INLINE void make_unique(struct nat *n, struct packet *k)
 }
 
 /* Only IPv4 without options has its ports there. */
-static inline void put_end(struct packet *k, bool is_src, const struct ip *ip, uint16_t port,
-			   uint16_t addresses, uint16_t all)
+INLINE void put_end(struct packet *k, bool is_src, const struct ip *ip, uint16_t port,
+		    uint16_t addresses, uint16_t all)
 {
 	if (k->l4 == PACKET_PLAIN_L4 && is_udp_or_tcp(k))
-		packet_put_end_plain(k, is_src, ip, port, addresses, all);
+		packet_put_end_plain(k, k->proto == PROTO_UDP, is_src, ip, port, addresses, all);
 	else
 		packet_put_end(k, is_src, ip, port, addresses, all);
 }
@@ -198,31 +199,110 @@ INLINE void pass_in(struct nat *n, struct session *s, struct packet *k, uint16_t
 			(uint16_t)~s->csum_l4);
 }
 
+static __attribute__((noinline)) void out_hit(struct nat *n, struct session *s, struct nat_job *j)
+{
+	pass_out(n, s, j->k, &j->vid);
+}
+
+static __attribute__((noinline)) void in_hit(struct nat *n, struct session *s, struct nat_job *j)
+{
+	pass_in(n, s, j->k, &j->vid);
+}
+
+/*
+ * Most of all: a UDP packet without options, of a session that is translated and that no rule made.  For it pass_out() and
+ * pass_in() call nobody, and are short.
+ */
+static inline bool is_light(const struct session *s, const struct packet *k, uint32_t frames)
+{
+	return k->proto == PROTO_UDP && k->l4 == PACKET_PLAIN_L4 && s->rule == 0 &&
+	       s->kind == NAT_DYNAMIC && frames != UINT32_MAX;
+}
+
+static inline void pass_out_light(struct nat *n, struct session *s, struct nat_job *j)
+{
+	const struct session_pool *outside = &n->table->region->address[s->outside];
+	struct packet *k = j->k;
+
+	s->rx_frames++;
+	s->seen_s = n->now_s;
+	if (s->state == SESSION_NEW && s->tx_frames)
+		s->state = SESSION_ANSWERED;
+	packet_put_end_plain(k, true, true, &outside->ip, s->outside_port, s->csum_l3, s->csum_l4);
+	if (!k->dont_fragment)
+		make_unique(n, k);
+	j->vid = outside->vid;
+}
+
+static inline void pass_in_light(struct nat *n, struct session *s, struct nat_job *j)
+{
+	s->tx_frames++;
+	if (s->state == SESSION_NEW && s->rx_frames)
+		s->state = SESSION_ANSWERED;
+	if (s->state == SESSION_ANSWERED)
+		s->seen_s = n->now_s;
+	packet_put_end_plain(j->k, true, false, &s->inside, s->inside_port, (uint16_t)~s->csum_l3,
+			     (uint16_t)~s->csum_l4);
+	j->vid = s->vid;
+}
+
 /* --- Verbs --- */
+
+INLINE void seek(const struct session_table *t, struct nat_job *j, bool is_in)
+{
+	j->hash = hit_hash(t, j->k, is_in, j->vid);
+	__builtin_prefetch(index_first(hit_index(t, is_in), j->hash));
+}
+
+/* Nearly always the first packet of a new one. */
+static __attribute__((noinline)) void expect(const struct session_table *t, const struct nat_job *j)
+{
+	struct session_key key;
+
+	set_key(&key, j->k, NAT_OUT, j->vid);
+	session_expect(t, &key);
+	__builtin_prefetch(index_second(&t->out, j->hash));
+}
+
+INLINE void fetch(const struct session_table *t, struct nat_job *j, bool is_in)
+{
+	const struct index *x = hit_index(t, is_in);
+
+	j->session = index_guess(x, index_first(x, j->hash), j->hash);
+	if (__builtin_expect(j->session != SESSION_NONE, 1))
+		__builtin_prefetch(&t->session[j->session], 1);
+	else if (!is_in)
+		expect(t, j);
+}
 
 void nat_seek(struct nat *n, struct nat_job *j, enum nat_way way)
 {
-	bool is_in = way == NAT_IN;
-
 	j->sought = 0;
 	if (!is_plain(j->k))
 		return;
-	j->hash = hit_hash(n->table, j->k, is_in, j->vid);
-	j->line = index_first(hit_index(n->table, is_in), j->hash);
-	__builtin_prefetch(j->line);
 	j->session = SESSION_NONE;
 	j->sought = (uint8_t)(way + 1);
+	seek(n->table, j, way == NAT_IN);
 }
 
 void nat_fetch(struct nat *n, struct nat_job *j)
 {
-	struct session_table *t = n->table;
+	if (j->sought)
+		fetch(n->table, j, j->sought == NAT_IN + 1);
+}
 
-	if (!j->sought)
-		return;
-	j->session = index_guess(hit_index(t, j->sought == NAT_IN + 1), j->line, j->hash);
-	if (__builtin_expect(j->session != SESSION_NONE, 1))
-		__builtin_prefetch(&t->session[j->session], 1);
+void nat_seek_out(struct nat *n, struct nat_job *const *j, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		j[i]->sought = NAT_OUT + 1;
+		seek(n->table, j[i], false);
+	}
+}
+
+void nat_fetch_out(struct nat *n, struct nat_job *const *j, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		fetch(n->table, j[i], false);
 }
 
 static struct session *find(struct nat *n, const struct nat_job *j, enum nat_way way)
@@ -462,7 +542,10 @@ enum drop nat_out(struct nat *n, struct nat_job *j, uint64_t now_ns, bool *held)
 	s = hit(n, j, false);
 	if (__builtin_expect(!s || (s->flags & SESSION_HAIRPIN), 0))
 		return out_plain(n, j);
-	pass_out(n, s, j->k, &j->vid);
+	if (__builtin_expect(is_light(s, j->k, s->rx_frames), 1))
+		pass_out_light(n, s, j);
+	else
+		out_hit(n, s, j);
 	return DROP_NONE;
 }
 
@@ -478,7 +561,10 @@ enum drop nat_in(struct nat *n, struct nat_job *j, uint64_t now_ns, bool *held)
 	s = hit(n, j, true);
 	if (__builtin_expect(!s, 0))
 		return in_plain(n, j);
-	pass_in(n, s, j->k, &j->vid);
+	if (__builtin_expect(is_light(s, j->k, s->tx_frames), 1))
+		pass_in_light(n, s, j);
+	else
+		in_hit(n, s, j);
 	return DROP_NONE;
 }
 

@@ -3,8 +3,9 @@
  * nat: the translator between inside networks and outside addresses: stateful, for IPv4 and IPv6 by the same code.
  *
  * What.  A mapping ties (network, protocol, inside address:port) to one outside address:port as long as it has sessions, whoever
- * the remote end is (endpoint-independent mapping, RFC 4787 4.1, RFC 5382 4.1, RFC 5508 3).  A session is one remote end of a
- * mapping; by default only remote ends that the inside has spoken to get in (address and port-dependent filtering, RFC 4787 5).
+ * the remote end is (endpoint-independent mapping, RFC 4787 REQ-1, RFC 5382 REQ-1, RFC 5508 REQ-1).  A session is one remote end of
+ * a mapping; by default only remote ends that the inside has spoken to get in (address and port-dependent filtering), for TCP and
+ * UDP alike; a network may be open instead (RFC 4787 REQ-8, RFC 5382 REQ-3).
  * A rule (static forward) lets the outside begin.  A session can also be routed: between two networks, or to an exempt
  * destination, without translation, so that answers come back and nothing else does.
  *
@@ -12,13 +13,17 @@
  *                                  |-- session 198.51.100.7:53
  *                                  '-- session 198.51.100.8:53
  *
- * Behaviour.  Ports are random (RFC 6056) in the class of the inside port (1-1023, 1024-65535), never shared, at rest for
- * NAT_QUIET_S after use while others are free (RFC 6888 REQ-8), and never one that a rule names; one guest keeps one outside
- * address (paired pooling).  Hairpin works for TCP, UDP and errors, with the outside address as source.  What leaves keeps a
- * session alive; what comes in does so once the inside has answered; errors and RSTs never do (RFC 4787 REQ-6, RFC 7857 2).  A
- * SYN that nobody asked for is dropped in silence (RFC 5382 REQ-4).  Identifications of packets that may be fragmented are made
- * unique (RFC 6864).  When something is full the new session is refused with its own drop reason; nothing that lives is ever
- * evicted, and behaviour is the same at any load.  RFC 4787, 5382, 5508, 6888, 7857.  Deliberately missing: ALGs, PCP, NAT64.
+ * Behaviour.  Ports are random (RFC 6888 REQ-15, RFC 7857 9) in the class of the inside port (1-1023, 1024-65535), their parity
+ * is not kept (RFC 7857 8), never shared (RFC 4787 REQ-3, RFC 5382 REQ-7), at rest for NAT_QUIET_S after use while others are
+ * free (RFC 6888 REQ-8, REQ-13), and never one that a rule names.  One guest keeps one outside address for all protocols, out
+ * of a pool of any shape (RFC 4787 REQ-2, RFC 6888 REQ-2, REQ-3, RFC 7857 4); protocols share nothing else (RFC 7857
+ * 5).  Hairpin works for TCP, UDP and errors, with the outside address as source (RFC 4787 REQ-9, RFC 5382 REQ-8, RFC 5508
+ * REQ-7).  What leaves keeps a session alive; what comes in does so once the inside has answered; errors and RSTs never do (RFC
+ * 4787 REQ-6, RFC 7857 7.1).  A query ends with its session (RFC 7857 11).  A SYN that nobody asked for is dropped in silence
+ * (RFC 5382 REQ-4).  Identifications of packets that may be fragmented are made unique (RFC 7857 10).  When something is full
+ * the new session is refused with its own drop reason, and its guest hears of it; nothing that lives is ever evicted (RFC 6888
+ * REQ-4, REQ-5, REQ-11), and behaviour is the same at any load (RFC 4787 REQ-11).  Deliberately missing: ALGs (RFC 4787 REQ-10,
+ * RFC 5382 REQ-6), PCP, NAT64.
  *
  * Threads.  Data verbs, nat_tick(), nat_commit(), nat_list(), nat_flush() and nat_stats() are called by one thread at a time, which
  * the gateway's lock sees to; nat_plan_create() and nat_plan_destroy() are the control thread's and touch nothing of it.
@@ -73,7 +78,6 @@ struct nat_job {
 	uint8_t sought;	 /* enum nat_way plus 1 */
 	uint32_t session;
 	uint64_t hash;
-	const void *line;
 };
 
 /* For a vector in steps, so that the cache misses of a step overlap: all seek, all fetch, then one verb for each; both may be left
@@ -81,6 +85,9 @@ struct nat_job {
 enum nat_way { NAT_OUT, NAT_IN, NAT_ROUTE };
 void nat_seek(struct nat *n, struct nat_job *j, enum nat_way way); /* hash; asks for the line of the index */
 void nat_fetch(struct nat *n, struct nat_job *j);		   /* reads it; asks for the session's lines */
+/* The same for many at once, of UDP or TCP, no fragments, on their way out; then neither may be left out. */
+void nat_seek_out(struct nat *n, struct nat_job *const *j, unsigned count);
+void nat_fetch_out(struct nat *n, struct nat_job *const *j, unsigned count);
 
 /*
  * Out: a packet of an inside network to an address outside, or to an outside address of ours (hairpin: then it is translated

@@ -76,6 +76,8 @@ struct plan_rule *plan_rule_of(const struct nat_plan *plan, const struct session
 bool plan_exempts(const struct plan_net *net, const struct ip *ip);
 /* The uplink that has this address; prefer: if several do.  False: it is none of ours. */
 bool plan_side(const struct nat_plan *plan, const struct ip *ip, uint16_t prefer, uint16_t *vid);
+/* The outside on that VLAN, which plan_side() gave. */
+const struct plan_outside *plan_outside_of(const struct nat_plan *plan, uint16_t vid);
 /* Takes over what the former one counted; in_use: sessions by slot.  old may be NULL. */
 void plan_succeed(struct nat_plan *plan, const struct nat_plan *old, const uint32_t in_use[static RULE_SLOTS]);
 

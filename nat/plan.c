@@ -233,6 +233,15 @@ bool plan_side(const struct nat_plan *plan, const struct ip *ip, uint16_t prefer
 	return is_found;
 }
 
+const struct plan_outside *plan_outside_of(const struct nat_plan *plan, uint16_t vid)
+{
+	unsigned i = 0;
+
+	while (i + 1 < plan->n_outsides && plan->outsides[i].vid != vid)
+		i++;
+	return &plan->outsides[i];
+}
+
 static struct plan_rule *find_id(const struct nat_plan *plan, const char *id)
 {
 	unsigned low = 0, high = plan->n_rules;

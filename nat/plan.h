@@ -57,6 +57,7 @@ struct nat_rule {
 	uint8_t proto;
 	uint16_t first, last, guest_first;
 	struct ip guest;
+	bool is_outside_only; /* guests of ours do not come by it */
 	struct prefix allow[NAT_ALLOW_MAX];
 	unsigned n_allow; /* 0: everybody */
 };

@@ -20,7 +20,7 @@
  * wheel is up to date and nothing was changed, which is nearly always, that costs one comparison.  session_add() ends one that
  * is in its way.
  *
- * Memory.  96 bytes a session in the region, 3 x 9 in the indexes, 8 for each port of an outside address in use: under 160 for
+ * Memory.  96 bytes a session in the region, 12 in each of three indexes, 8 for each port of outside addresses: under 160 for
  * each session that has a mapping of its own.  Records are taken lowest first.  The indexes grow by a bucket of ten at a time
  * and no call ever waits for more.  Nothing is allocated after create.
  *
@@ -169,8 +169,8 @@ struct session_wish {
  * NAT_PORTS (no port free, no such place, or another session has these very ends outside).  NAT_FULL as well if the key is
  * there and not over: who adds has looked before.  A mapping of the inside end is used, or made.
  *
- * Ports are random in their class (1-1023; 1024-65535; icmp: 0-65535; a class never borrows).  A port at rest (NAT_QUIET_S) is
- * taken only when no other is free, the longest at rest first, and where RFC 6888 REQ-8 allows: tcp, whose sessions we track
+ * Ports are random in their class (1-1023, and where none is free the others; 1024-65535; icmp: 0-65535).  A port at rest
+ * (NAT_QUIET_S) is taken only when no other is free, the longest at rest first, and where RFC 6888 REQ-8 allows: tcp, whose sessions we track
  * (a), and networks that filter by remote address and port (c), not those that are open.
  */
 enum drop session_add(struct session_table *t, const struct session_wish *w, uint64_t now_ns, struct session **out);

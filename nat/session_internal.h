@@ -59,7 +59,7 @@ struct session_table {
 	uint32_t swept; /* the place up to which a sweep has come */
 	bool is_sweeping, is_configured;
 	struct session_counts all, net[VID_MAX + 1];
-	uint32_t slot_sessions[SLOT_MAX];
+	uint32_t slot_sessions[SLOT_MAX], slot_forwards[SLOT_MAX];
 };
 
 static inline unsigned proto_index(uint8_t proto)

@@ -55,6 +55,11 @@ static void count(struct session_table *t, const struct session *s, struct guest
 	g->sessions += n;
 	if (slot < SLOT_MAX)
 		t->slot_sessions[slot] += n;
+	if (s->kind == NAT_FORWARD) {
+		g->forwards += n;
+		if (slot < SLOT_MAX)
+			t->slot_forwards[slot] += n;
+	}
 	if (!is_routed(s))
 		t->address[s->outside].sessions += n;
 }
@@ -166,6 +171,12 @@ static bool make_way(struct session_table *t, enum nat_way way, const struct ses
 	return true;
 }
 
+/* Those that the outside begins by a rule must not use up what the guest may begin itself, nor the other way round. */
+static uint32_t used(const struct session_wish *w, uint32_t all, uint32_t forwards)
+{
+	return w->kind == NAT_FORWARD ? forwards : all - forwards;
+}
+
 static enum drop check_limits(const struct session_table *t, const struct session_wish *w,
 			      const struct guest *g, uint16_t slot)
 {
@@ -173,9 +184,10 @@ static enum drop check_limits(const struct session_table *t, const struct sessio
 
 	if (t->all.sessions >= NAT_SESSIONS_MAX || t->net[w->vid].sessions >= net->sessions)
 		return DROP_NAT_FULL;
-	if (g && g->sessions >= net->per_guest)
+	if (g && used(w, g->sessions, g->forwards) >= net->per_guest)
 		return DROP_NAT_GUEST_FULL;
-	if (slot < SLOT_MAX && t->slot_sessions[slot] >= net->per_guest)
+	if (slot < SLOT_MAX &&
+	    used(w, t->slot_sessions[slot], t->slot_forwards[slot]) >= net->per_guest)
 		return DROP_NAT_GUEST_FULL;
 	return net->per_guest > 0 ? DROP_NONE : DROP_NAT_GUEST_FULL;
 }
@@ -217,14 +229,18 @@ static bool make_mapping(struct session_table *t, const struct session_wish *w, 
 {
 	unsigned address = choose_address(t, w, g);
 	bool may_rest_less = w->proto == PROTO_TCP || !w->net->is_open;
+	enum ports_class class;
 	struct ports *ports;
 	int port;
 
 	if (address == ADDRESSES)
 		return false;
 	ports = session_ready_ports(t, address, w->proto);
-	port = ports_take(ports, ports_class_of(ports, w->inside_port), may_rest_less, s->seen_s,
-			  &t->random);
+	class = ports_class_of(ports, w->inside_port);
+	port = ports_take(ports, class, may_rest_less, s->seen_s, &t->random);
+	/* Who takes all the low ones must not take NTP from others: RFC 4787 REQ-3a is a wish. */
+	if (port < 0 && class == PORTS_LOW)
+		port = ports_take(ports, PORTS_HIGH, may_rest_less, s->seen_s, &t->random);
 	if (port < 0)
 		return false;
 	ports->port[port] = (struct port){
@@ -330,7 +346,7 @@ static enum drop begin(struct session_table *t, const struct session_wish *w,
 	uint32_t place;
 	enum drop why;
 
-	if (!guest_may_begin(g, w->net->rate, now_ns))
+	if (w->kind != NAT_FORWARD && !guest_may_begin(g, w->net->rate, now_ns))
 		return DROP_NAT_RATE;
 	place = places_take(&t->places);
 	if (place == PLACES_NONE)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tcp: what the segments of a connection do to its session.  RFC 9293, RFC 5382, RFC 7857 2, the states of RFC 6146 3.5.2. */
+/* tcp: what the segments of a connection do to its session.  RFC 9293, RFC 5382 REQ-2, RFC 7857 2, the states of RFC 6146 3.5.2. */
 #ifndef VFAB_NAT_TCP_H
 #define VFAB_NAT_TCP_H
 

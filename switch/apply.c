@@ -75,7 +75,8 @@ static int fail(struct attempt *a, int error, const char *object, const char *te
 {
 	*a->err = (struct conf_error){0};
 	if (*object)
-		snprintf(a->err->object, sizeof(a->err->object), "port %s", object);
+		snprintf(a->err->object, sizeof(a->err->object), "%s %s",
+			 conf_find_uplink(a->to, object) ? "uplink" : "port", object);
 	copy_name(a->err->text, sizeof(a->err->text), text);
 	return error;
 }
@@ -363,7 +364,7 @@ static void undo(struct attempt *a, const struct want *old, size_t n_old)
 	char why[LINK_TEXT_SIZE];
 
 	if (a->is_host_set)
-		uplinks_set_host(d->conf, a->to, why);
+		uplinks_set_host(d->uplinks, d->conf, a->to, why);
 	for (size_t i = 0; i < a->n_set; i++) {
 		const struct want *was = want_find(old, n_old, a->wants[i].spec.port);
 		struct port *p = was ? device_port(d, was->spec.port) : NULL;
@@ -392,7 +393,7 @@ static struct port *next_port(const struct attempt *a, const char *name)
 static int set_host(struct attempt *a)
 {
 	char why[LINK_TEXT_SIZE];
-	int rc = uplinks_set_host(a->to, a->d->fabric ? a->d->conf : NULL, why);
+	int rc = uplinks_set_host(a->d->uplinks, a->to, a->d->fabric ? a->d->conf : NULL, why);
 
 	if (rc < 0)
 		return fail(a, rc, "", *why ? why : strerror(-rc));

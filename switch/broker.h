@@ -60,7 +60,7 @@ enum broker_notice_kind {
 	NOTICE_RELOAD, /* SIGHUP: memfd with the text of the -c file, or none and tap.text says why */
 	NOTICE_STOP,   /* SIGTERM: close and exit 0 */
 	NOTICE_LINK,   /* an interface changed: struct link_answer, descriptors when it came */
-	NOTICE_HOST,   /* text: what became of the host's side */
+	NOTICE_HOST,   /* text, news: what became of the host's side */
 };
 
 enum { TAP_TEXT_SIZE = 192 };
@@ -119,7 +119,7 @@ struct broker_reply {
 
 struct broker_notice {
 	uint32_t kind; /* enum broker_notice_kind */
-	uint32_t reserved;
+	uint32_t news; /* NOTICE_HOST: enum host_news */
 	struct tap_answer tap;	   /* NOTICE_TAP */
 	struct guest_notice guest; /* NOTICE_GUEST */
 	struct link_answer link;   /* NOTICE_LINK */

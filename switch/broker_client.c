@@ -61,6 +61,13 @@ static int ask(const struct broker_request *q, const int *send_fds, unsigned n,
 	return -r->error;
 }
 
+/* An answer without words of its own gets those of the reply, or of errno. */
+static void explain(char text[static TAP_TEXT_SIZE], const struct broker_reply *r, int err)
+{
+	if (err && text[0] == '\0')
+		snprintf(text, TAP_TEXT_SIZE, "%s", r->text[0] ? r->text : strerror(-err));
+}
+
 int broker_tap_open(const struct tap_spec *spec, struct tap_answer *answer,
 		    int fds[static PORT_QUEUES_MAX])
 {
@@ -76,9 +83,7 @@ int broker_tap_open(const struct tap_spec *spec, struct tap_answer *answer,
 		return 0;
 	drop(fds, n_fds);
 	answer->n_fds = 0;
-	if (answer->text[0] == '\0')
-		snprintf(answer->text, sizeof(answer->text), "%s",
-			 r.text[0] ? r.text : strerror(-err));
+	explain(answer->text, &r, err);
 	return err;
 }
 
@@ -110,9 +115,7 @@ int broker_tap_set(const struct tap_spec *spec, struct tap_answer *answer)
 	int err = ask_plain(&q, NULL, 0, &r);
 
 	*answer = r.tap;
-	if (err && answer->text[0] == '\0')
-		snprintf(answer->text, sizeof(answer->text), "%s",
-			 r.text[0] ? r.text : strerror(-err));
+	explain(answer->text, &r, err);
 	return err;
 }
 
@@ -180,9 +183,7 @@ int broker_link_open(const struct link_spec *spec, struct link_answer *answer, i
 	if (err) {
 		drop(fds, n_fds);
 		n_fds = answer->n_fds = 0;
-		if (answer->text[0] == '\0')
-			snprintf(answer->text, sizeof(answer->text), "%s",
-				 r.text[0] ? r.text : strerror(-err));
+		explain(answer->text, &r, err);
 	}
 	for (; n_fds < 2; n_fds++)
 		fds[n_fds] = -1;
@@ -196,9 +197,7 @@ int broker_link_set(const struct link_spec *spec, struct link_answer *answer)
 	int err = ask_plain(&q, NULL, 0, &r);
 
 	*answer = r.link;
-	if (err && answer->text[0] == '\0')
-		snprintf(answer->text, sizeof(answer->text), "%s",
-			 r.text[0] ? r.text : strerror(-err));
+	explain(answer->text, &r, err);
 	return err;
 }
 

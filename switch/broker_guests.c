@@ -43,6 +43,7 @@
 #include "switch/base/units.h"
 #include "switch/broker_check.h"
 #include "switch/broker_file.h"
+#include "switch/broker_kept.h"
 
 enum {
 	RETRY_CONNECT_MS = 200,
@@ -52,7 +53,7 @@ enum {
 };
 
 struct guest {
-	struct guest *next;
+	struct kept kept; /* due: its connection or socket came */
 	struct guests *guests;
 	struct guest_spec spec;
 	struct listen_spec file;     /* server: with the owner found */
@@ -62,29 +63,18 @@ struct guest {
 	uint32_t n_saved;
 	uint8_t saved[GUEST_SAVED_SIZE];
 	uint64_t not_before_ms; /* of the next try */
-	bool is_claimed;	/* the running switch asked for it */
-	bool is_due;		/* its connection or socket came: to be told */
 	bool is_told;		/* that it cannot connect was logged */
 };
 
 struct guests {
 	struct loop *loop;
 	int timer;
-	unsigned n;
-	struct guest *first;
-	void (*due)(void *arg);
-	void *arg;
+	struct kept_list list;
 };
 
-static struct guest *find(const struct guests *t, const char *port)
+static struct guest *guest_of(struct kept *k)
 {
-	struct guest *g;
-
-	for (g = t->first; g; g = g->next) {
-		if (strcmp(g->spec.port, port) == 0)
-			return g;
-	}
-	return NULL;
+	return (struct guest *)k; /* which it begins with */
 }
 
 static bool is_waiting(const struct guest *g)
@@ -96,10 +86,7 @@ static bool is_waiting(const struct guest *g)
 
 static void tell(struct guest *g)
 {
-	if (!g->is_claimed)
-		return;
-	g->is_due = true;
-	g->guests->due(g->guests->arg);
+	kept_note(&g->guests->list, &g->kept);
 }
 
 /* --- what is kept ----------------------------------------------------------------------- */
@@ -293,7 +280,7 @@ static void on_retry(void *arg, uint32_t events)
 
 	(void)events;
 	t->timer = 0;
-	for (g = t->first; g; g = g->next) {
+	for (g = guest_of(t->list.first); g; g = guest_of(g->kept.next)) {
 		if (!is_waiting(g))
 			continue;
 		if (now_ms >= g->not_before_ms)
@@ -303,27 +290,12 @@ static void on_retry(void *arg, uint32_t events)
 	}
 }
 
-struct guests *guests_create(struct loop *loop, void (*due)(void *arg), void *arg)
+static void free_guest(struct kept *kept, void *arg)
 {
-	struct guests *t = calloc(1, sizeof(*t));
-
-	if (!t)
-		return NULL;
-	t->loop = loop;
-	t->due = due;
-	t->arg = arg;
-	return t;
-}
-
-static void remove_guest(struct guests *t, struct guest *g)
-{
-	struct guest **at = &t->first;
+	struct guest *g = guest_of(kept);
 	int silent_fd = g->silent_fd;
 
-	while (*at != g)
-		at = &(*at)->next;
-	*at = g->next;
-	t->n--;
+	(void)arg;
 	if (silent_fd >= 0) {
 		stop_watch(g);
 		close(silent_fd);
@@ -334,12 +306,22 @@ static void remove_guest(struct guests *t, struct guest *g)
 	free(g);
 }
 
+struct guests *guests_create(struct loop *loop, void (*due)(void *arg), void *arg)
+{
+	struct guests *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->loop = loop;
+	t->list = (struct kept_list){.free_one = free_guest, .due = due, .due_arg = arg};
+	return t;
+}
+
 void guests_destroy(struct guests *t)
 {
 	if (!t)
 		return;
-	while (t->first)
-		remove_guest(t, t->first);
+	kept_clear(&t->list);
 	loop_cancel(t->loop, t->timer);
 	free(t);
 }
@@ -351,13 +333,14 @@ static int take_path(struct guests *t, const struct guest_spec *spec,
 {
 	struct guest *g;
 
-	for (g = t->first; g && strcmp(g->spec.path, spec->path) != 0; g = g->next)
-		;
-	if (g && g->is_claimed)
+	g = guest_of(t->list.first);
+	while (g && strcmp(g->spec.path, spec->path) != 0)
+		g = guest_of(g->kept.next);
+	if (g && g->kept.is_claimed)
 		return broker_fail(why, -EADDRINUSE, "%s: is the socket of port %s", spec->path,
 				   g->spec.port);
 	if (g)
-		remove_guest(t, g);
+		kept_remove(&t->list, &g->kept);
 	return 0;
 }
 
@@ -371,11 +354,12 @@ static int add(struct guests *t, const struct guest_spec *spec, struct guest **o
 
 	if (err)
 		return err;
-	g = t->n < SLOT_MAX ? calloc(1, sizeof(*g)) : NULL;
+	g = t->list.n < SLOT_MAX ? calloc(1, sizeof(*g)) : NULL;
 	if (!g)
 		return broker_fail(why, -ENOSPC, "no memory, or more than %d guests", SLOT_MAX);
 	g->guests = t;
 	g->spec = *spec;
+	g->kept.port = g->spec.port;
 	g->file.path = g->spec.path;
 	g->file.mode = spec->mode;
 	g->listen.fd = g->silent_fd = -1;
@@ -386,9 +370,7 @@ static int add(struct guests *t, const struct guest_spec *spec, struct guest **o
 		free(g);
 		return err;
 	}
-	g->next = t->first;
-	t->first = g;
-	t->n++;
+	kept_add(&t->list, &g->kept);
 	*out = g;
 	return 0;
 }
@@ -416,12 +398,12 @@ static void fill_answer(const struct guest *g, struct guest_answer *a,
 int guests_open(struct guests *t, const struct guest_spec *spec, struct guest_answer *answer,
 		int fds[static BROKER_FDS_MAX], char text[static TAP_TEXT_SIZE])
 {
-	struct guest *g = find(t, spec->port);
+	struct guest *g = guest_of(kept_find(&t->list, spec->port));
 	int err = 0;
 
 	text[0] = '\0';
 	if (g && !guest_spec_same_socket(&g->spec, spec)) {
-		remove_guest(t, g);
+		kept_remove(&t->list, &g->kept);
 		g = NULL;
 	}
 	if (!g)
@@ -435,20 +417,19 @@ int guests_open(struct guests *t, const struct guest_spec *spec, struct guest_an
 		broker_fail(text, err, "%s: %s", spec->path, strerror(-err));
 	/* Who connects has to wait for the other to be there. */
 	if (err && !spec->is_client && !spec->may_wait) {
-		remove_guest(t, g);
+		kept_remove(&t->list, &g->kept);
 		return err;
 	}
 	if (is_waiting(g))
 		start_timer(t);
-	g->is_claimed = true;
-	g->is_due = false;
+	kept_claim(&g->kept);
 	fill_answer(g, answer, fds);
 	return 0;
 }
 
 int guests_keep(struct guests *t, const struct guest_keep *keep, int *fds)
 {
-	struct guest *g = find(t, keep->port);
+	struct guest *g = guest_of(kept_find(&t->list, keep->port));
 	unsigned i;
 
 	if (!g)
@@ -470,55 +451,41 @@ int guests_keep(struct guests *t, const struct guest_keep *keep, int *fds)
 	if (!is_waiting(g))
 		return 0;
 	/* A connection that ended before it was told is not news any more. */
-	g->is_due = false;
+	kept_told(&g->kept);
 	start_timer(t);
 	return 0;
 }
 
 int guests_close(struct guests *t, const char *port)
 {
-	struct guest *g = find(t, port);
-
-	if (!g)
-		return -ENOENT;
-	remove_guest(t, g);
-	return 0;
+	return kept_close(&t->list, port);
 }
 
 void guests_unclaim(struct guests *t)
 {
-	struct guest *g;
-
-	for (g = t->first; g; g = g->next)
-		g->is_claimed = g->is_due = false;
+	kept_unclaim(&t->list);
 }
 
 void guests_sweep(struct guests *t)
 {
-	struct guest *g, *next;
-
-	for (g = t->first; g; g = next) {
-		next = g->next;
-		if (!g->is_claimed)
-			remove_guest(t, g);
-	}
+	kept_sweep(&t->list);
 }
 
 int guests_tell(struct guests *t, guests_send send, void *arg)
 {
 	struct guest_notice n = {0};
-	struct guest *g;
+	struct kept *due;
 	int err;
 
-	for (g = t->first; g; g = g->next) {
-		if (!g->is_due)
-			continue;
+	for (due = kept_due(t->list.first); due; due = kept_due(due->next)) {
+		const struct guest *g = guest_of(due);
+
 		memcpy(n.port, g->spec.port, sizeof(n.port));
 		n.is_listen = !g->spec.is_client;
 		err = send(&n, n.is_listen ? g->listen.fd : g->place[PLACE_CONNECTION], arg);
 		if (err)
 			return err;
-		g->is_due = false;
+		kept_told(due);
 	}
 	return 0;
 }

@@ -32,7 +32,7 @@
 #include "switch/broker_file.h"
 #include "switch/broker_taps.h"
 
-enum { LOOK_MS = 1000, PROTO_TCP = 6, PROTO_UDP = 17 };
+enum { LOOK_MS = 1000, FORWARDING_MS = 5000, PROTO_TCP = 6, PROTO_UDP = 17 };
 
 /* A set with its arrays. */
 struct arrays {
@@ -48,8 +48,9 @@ struct host {
 	struct sysctl_forwarding forwarding;
 	bool is_claimed;
 	bool is_due;
-	int look_timer;
+	int look_timer, forwarding_timer;
 	char text[TAP_TEXT_SIZE]; /* what is to be told */
+	enum host_news news;
 	char block
 		[TAP_TEXT_SIZE]; /* who drops what is forwarded, as it was said last; "": nobody */
 };
@@ -61,10 +62,11 @@ static void free_arrays(struct arrays *a)
 	*a = (struct arrays){0};
 }
 
-static void tell(struct host *h, const char *text)
+static void tell(struct host *h, enum host_news news, const char *text)
 {
 	log_debug("host uplinks: %s", text);
 	snprintf(h->text, sizeof(h->text), "%s", text);
+	h->news = news;
 	if (!h->is_claimed)
 		return;
 	h->is_due = true;
@@ -188,8 +190,22 @@ static bool needs_localnet(const struct arrays *a, unsigned uplink)
 	return false;
 }
 
+static void tell_forwarding(struct host *h, bool is_new4, bool is_new6)
+{
+	char text[TAP_TEXT_SIZE];
+
+	if (!is_new4 && !is_new6)
+		return;
+	broker_fail(text, 0, "IP forwarding of this host was turned on: %s",
+		    !is_new6   ? "IPv4"
+		    : !is_new4 ? "IPv6"
+			       : "IPv4 and IPv6");
+	tell(h, HOST_EVENT, text);
+}
+
 static void set_stack(struct host *h, char text[static TAP_TEXT_SIZE])
 {
+	bool was4, was6;
 	const char *tap;
 	unsigned i;
 	int err;
@@ -201,8 +217,39 @@ static void set_stack(struct host *h, char text[static TAP_TEXT_SIZE])
 			broker_fail(text, 0, "forwards do not answer on 127.0.0.1: %s: %s", tap,
 				    strerror(-err));
 	}
+	was4 = sysctl_forwards(true);
+	was6 = sysctl_forwards(false);
 	set_forwarding(h, false, text);
 	set_forwarding(h, true, text);
+	tell_forwarding(h, !was4 && sysctl_forwards(true), !was6 && sysctl_forwards(false));
+}
+
+static bool is_missing(const struct host *h, bool is_v4)
+{
+	return has_family(&h->now, is_v4) && !sysctl_forwards(is_v4);
+}
+
+/* Somebody may turn it off again (sysctl --system), and nobody tells. */
+static void on_forwarding(void *arg, uint32_t events)
+{
+	char ignored[TAP_TEXT_SIZE];
+	struct host *h = arg;
+
+	(void)events;
+	h->forwarding_timer = loop_after(h->needs.loop, FORWARDING_MS, on_forwarding, h);
+	if (h->now.set.leaves_forwarding || (!is_missing(h, true) && !is_missing(h, false)))
+		return;
+	h->forwarding.is_on4 &= sysctl_forwards(true);
+	h->forwarding.is_on6 &= sysctl_forwards(false);
+	set_stack(h, ignored);
+}
+
+static void watch_forwarding(struct host *h)
+{
+	loop_cancel(h->needs.loop, h->forwarding_timer);
+	h->forwarding_timer = 0;
+	if (h->now.set.n_uplinks > 0)
+		h->forwarding_timer = loop_after(h->needs.loop, FORWARDING_MS, on_forwarding, h);
 }
 
 /* --- the ruleset of this host ----------------------------------------------------------- */
@@ -218,7 +265,8 @@ static void on_look(void *arg, uint32_t events)
 	if (strcmp(text, h->block) == 0)
 		return;
 	snprintf(h->block, sizeof(h->block), "%s", text);
-	tell(h, text[0] ? text : "what is forwarded passes again");
+	tell(h, text[0] ? HOST_TROUBLE : HOST_CLEAR,
+	     text[0] ? text : "no other table drops by policy what is forwarded any more");
 }
 
 static void on_ruleset(void *arg, uint32_t events)
@@ -232,7 +280,7 @@ static void on_ruleset(void *arg, uint32_t events)
 	if (err)
 		log_limited(LOG_LEVEL_ERR, "nftables table vfab was changed: %s", strerror(-err));
 	if (again)
-		tell(h,
+		tell(h, HOST_EVENT,
 		     "nftables table vfab was changed by another program and is as it was again");
 	if (h->look_timer <= 0 && h->now.set.n_uplinks > 0)
 		h->look_timer = loop_after(h->needs.loop, LOOK_MS, on_look, h);
@@ -403,6 +451,7 @@ int host_take(struct host *h, const struct host_set *set, int fd, char text[stat
 		if (h->nft && nft_find_block(h->nft, h->block))
 			memcpy(why, h->block, sizeof(why));
 		set_stack(h, why);
+		watch_forwarding(h);
 	}
 	memcpy(text, why, sizeof(why));
 	return err;
@@ -417,6 +466,7 @@ static void take_back(struct host *h)
 	if (commit(h, &none, ignored) < 0)
 		log_err("nftables table vfab: %s", ignored);
 	set_stack(h, ignored);
+	watch_forwarding(h);
 	h->is_due = false;
 }
 
@@ -469,7 +519,7 @@ int host_tell(struct host *h, host_send send, void *arg)
 
 	if (!h->is_due)
 		return 0;
-	err = send(h->text, arg);
+	err = send(h->text, h->news, arg);
 	if (!err)
 		h->is_due = false;
 	return err;

@@ -8,6 +8,7 @@
 
 #include "switch/base/loop.h"
 #include "switch/broker.h"
+#include "switch/broker_uplink.h"
 
 struct host;
 struct taps;
@@ -35,7 +36,7 @@ void host_unclaim(struct host *h);
 void host_sweep(struct host *h);
 
 /* Gives what happened since the last time to send; ends when send is not 0 and returns that. */
-typedef int (*host_send)(const char *text, void *arg);
+typedef int (*host_send)(const char *text, enum host_news news, void *arg);
 int host_tell(struct host *h, host_send send, void *arg);
 
 #endif

@@ -31,26 +31,20 @@
 
 #include "switch/base/log.h"
 #include "switch/broker_check.h"
+#include "switch/broker_kept.h"
 #include "switch/broker_link.h"
 #include "switch/broker_taps.h"
 
-#ifndef IFF_LOWER_UP
-#define IFF_LOWER_UP 0x10000 /* linux/if.h, which cannot stand beside net/if.h */
-#endif
-
 enum { RETRY_MS = 1000 };
 
-struct kept {
-	struct kept *next;
+struct kept_link {
+	struct kept kept;
 	struct link_spec spec;
 	struct link_device dev; /* sock -1: it waits */
 	int trouble;		/* why, as -errno; 0: it does not */
-	bool is_claimed;	/* the running switch asked for it */
 	bool is_marked;		/* something may have changed: look */
 	bool has_lost_helper;	/* the helper's link was deleted */
 	bool has_conflict;	/* the host has taken a refused address meanwhile */
-	bool is_due;		/* something is to be told */
-	bool is_new;		/* and its descriptors go along */
 	char text[TAP_TEXT_SIZE];
 };
 
@@ -60,40 +54,27 @@ struct links {
 	struct rtnl *rtnl;
 	int monitor_fd;
 	int retry_timer; /* 0: none runs */
-	unsigned n;
 	uint32_t serial; /* of the last answer or notice */
 	bool addresses_changed;
-	struct kept *first;
-	void (*due)(void *arg);
-	void *arg;
+	struct kept_list list;
 };
 
-static struct kept *find(const struct links *t, const char *port)
+static struct kept_link *link_of(struct kept *k)
 {
-	struct kept *k;
-
-	for (k = t->first; k; k = k->next) {
-		if (strcmp(k->spec.port, port) == 0)
-			return k;
-	}
-	return NULL;
+	return (struct kept_link *)k; /* which it begins with */
 }
 
-static bool is_open(const struct kept *k)
+static bool is_open(const struct kept_link *k)
 {
 	return k->dev.sock >= 0;
 }
 
-static enum port_state state_of(const struct kept *k)
+static enum port_state state_of(const struct kept_link *k)
 {
-	unsigned up = IFF_UP | IFF_LOWER_UP;
-
-	if (!is_open(k))
-		return PORT_WAITING;
-	return (k->dev.link.flags & up) == up ? PORT_UP : PORT_DOWN;
+	return is_open(k) ? kept_link_state(&k->dev.link) : PORT_WAITING;
 }
 
-static void fill_answer(struct links *t, const struct kept *k, struct link_answer *a)
+static void fill_answer(struct links *t, const struct kept_link *k, struct link_answer *a)
 {
 	memset(a, 0, sizeof(*a));
 	memcpy(a->port, k->spec.port, sizeof(a->port));
@@ -112,13 +93,10 @@ static void fill_answer(struct links *t, const struct kept *k, struct link_answe
 }
 
 /* The link's text says what happened; the switch is told when it listens. */
-static void tell(struct links *t, struct kept *k)
+static void tell(struct links *t, struct kept_link *k)
 {
 	log_debug("uplink %s: %s", k->spec.port, k->text);
-	if (!k->is_claimed)
-		return;
-	k->is_due = true;
-	t->due(t->arg);
+	kept_note(&t->list, &k->kept);
 }
 
 /* --- opening ---------------------------------------------------------------------------- */
@@ -126,9 +104,9 @@ static void tell(struct links *t, struct kept *k)
 /* A tap or a helper of our own: frames would go round in circles. */
 static bool is_ours(const struct links *t, const struct rtnl_link *l)
 {
-	const struct kept *k;
+	const struct kept_link *k;
 
-	for (k = t->first; k; k = k->next) {
+	for (k = link_of(t->list.first); k; k = link_of(k->kept.next)) {
 		if (k->dev.helper_index && k->dev.helper_index == l->ifindex)
 			return true;
 	}
@@ -136,20 +114,22 @@ static bool is_ours(const struct links *t, const struct rtnl_link *l)
 }
 
 /* Somebody else's uplink already. */
-static const struct kept *owner_of(const struct links *t, const struct kept *but, int ifindex)
+static const struct kept_link *owner_of(const struct links *t, const struct kept_link *but,
+					int ifindex)
 {
-	const struct kept *k;
+	const struct kept_link *k;
 
-	for (k = t->first; k; k = k->next) {
+	for (k = link_of(t->list.first); k; k = link_of(k->kept.next)) {
 		if (k != but && is_open(k) && k->dev.link.ifindex == ifindex)
 			return k;
 	}
 	return NULL;
 }
 
-static int check_ours(const struct links *t, const struct kept *k, char why[static TAP_TEXT_SIZE])
+static int check_ours(const struct links *t, const struct kept_link *k,
+		      char why[static TAP_TEXT_SIZE])
 {
-	const struct kept *owner;
+	const struct kept_link *owner;
 	struct rtnl_link l;
 
 	if (rtnl_link_get(t->rtnl, RTNL_OWN, k->spec.interface, &l) < 0)
@@ -164,7 +144,7 @@ static int check_ours(const struct links *t, const struct kept *k, char why[stat
 }
 
 /* 0, or -errno and the text says why it waits. */
-static int try_open(struct links *t, struct kept *k)
+static int try_open(struct links *t, struct kept_link *k)
 {
 	int err = check_ours(t, k, k->text);
 
@@ -203,7 +183,7 @@ static void plan_retry(struct links *t, int err)
 }
 
 /* Tries one that waits, and tells what is new of it. */
-static void try_one(struct links *t, struct kept *k)
+static void try_one(struct links *t, struct kept_link *k)
 {
 	char was[TAP_TEXT_SIZE];
 	int trouble = k->trouble, err;
@@ -219,7 +199,7 @@ static void try_one(struct links *t, struct kept *k)
 			tell(t, k);
 		return;
 	}
-	k->is_new = true;
+	k->kept.is_new = true;
 	if (k->text[0] == '\0')
 		snprintf(k->text, sizeof(k->text), "interface %s is there%s", k->dev.link.name,
 			 state_of(k) == PORT_UP	      ? ""
@@ -230,9 +210,9 @@ static void try_one(struct links *t, struct kept *k)
 
 static void try_all(struct links *t)
 {
-	struct kept *k;
+	struct kept_link *k;
 
-	for (k = t->first; k; k = k->next) {
+	for (k = link_of(t->list.first); k; k = link_of(k->kept.next)) {
 		if (!is_open(k))
 			try_one(t, k);
 	}
@@ -240,34 +220,24 @@ static void try_all(struct links *t)
 
 /* --- watching --------------------------------------------------------------------------- */
 
-static void lose(struct links *t, struct kept *k)
+static void lose(struct links *t, struct kept_link *k)
 {
 	link_device_close(t->rtnl, &k->dev);
-	k->is_new = k->has_conflict = false;
+	k->kept.is_new = k->has_conflict = false;
 }
 
 /* What changed in an interface that is still there, in words; false: nothing that anybody would want to know. */
-static bool note_change(struct kept *k, const struct rtnl_link *was, enum port_state was_state)
+static bool note_change(struct kept_link *k, const struct rtnl_link *was)
 {
 	const struct rtnl_link *is = &k->dev.link;
-	char mac[MAC_TEXT], ignored[TAP_TEXT_SIZE];
+	char ignored[TAP_TEXT_SIZE];
+	bool is_told = kept_link_change(was, is, k->text);
 
-	if (strcmp(was->name, is->name) != 0)
-		snprintf(k->text, sizeof(k->text), "interface %s is now called %s", was->name,
-			 is->name);
-	else if (was_state != state_of(k))
-		snprintf(k->text, sizeof(k->text), "interface %s %s", is->name,
-			 state_of(k) == PORT_UP ? "is up"
-			 : is->flags & IFF_UP	? "has no carrier"
-						: "was set down");
-	else if (memcmp(&was->mac, &is->mac, sizeof(is->mac)) != 0)
-		snprintf(k->text, sizeof(k->text), "interface %s now has the address %s", is->name,
-			 mac_text(&is->mac, mac));
-	else if (was->mtu != is->mtu)
+	if (!is_told && was->mtu == is->mtu)
+		return false;
+	if (!is_told)
 		snprintf(k->text, sizeof(k->text), "interface %s now has MTU %u", is->name,
 			 is->mtu);
-	else
-		return false;
 	if (memcmp(&was->mac, &is->mac, sizeof(is->mac)) != 0 &&
 	    link_device_set(&k->dev, &k->spec, ignored) < 0)
 		log_warn("uplink %s: %s", k->spec.port, ignored);
@@ -275,17 +245,16 @@ static bool note_change(struct kept *k, const struct rtnl_link *was, enum port_s
 }
 
 /* Asks the kernel what became of an interface, and tells it. */
-static void look(struct links *t, struct kept *k)
+static void look(struct links *t, struct kept_link *k)
 {
 	struct rtnl_link was = k->dev.link;
-	enum port_state was_state = state_of(k);
 	char why[TAP_TEXT_SIZE];
 	int err;
 
 	k->is_marked = false;
 	err = link_device_look(t->rtnl, &k->dev, why);
 	if (!err && !k->has_lost_helper) {
-		if (note_change(k, &was, was_state))
+		if (note_change(k, &was))
 			tell(t, k);
 		return;
 	}
@@ -300,14 +269,14 @@ static void look(struct links *t, struct kept *k)
 	err = try_open(t, k);
 	if (err)
 		plan_retry(t, err);
-	k->is_new = !err;
+	k->kept.is_new = !err;
 	if (err || k->text[0] == '\0')
 		memcpy(k->text, why, sizeof(k->text));
 	tell(t, k);
 }
 
 /* An address that the host must not hold came while the link is open: its user is told, and decides. */
-static void look_at_addresses(struct links *t, struct kept *k)
+static void look_at_addresses(struct links *t, struct kept_link *k)
 {
 	char why[TAP_TEXT_SIZE];
 	bool had = k->has_conflict;
@@ -325,11 +294,11 @@ static void look_at_addresses(struct links *t, struct kept *k)
 static void on_event(const struct rtnl_event *e, void *arg)
 {
 	struct links *t = arg;
-	struct kept *k;
+	struct kept_link *k;
 
 	if (e->kind == RTNL_ADDR_CHANGED)
 		t->addresses_changed = true;
-	for (k = t->first; k; k = k->next) {
+	for (k = link_of(t->list.first); k; k = link_of(k->kept.next)) {
 		if (e->kind != RTNL_LINK_CHANGED && e->kind != RTNL_LINK_GONE)
 			continue;
 		if (!is_open(k)) {
@@ -346,11 +315,11 @@ static void on_monitor(void *arg, uint32_t events)
 {
 	struct links *t = arg;
 	bool lost_some;
-	struct kept *k;
+	struct kept_link *k;
 
 	(void)events;
 	lost_some = rtnl_monitor_read(t->monitor_fd, on_event, t) < 0;
-	for (k = t->first; k; k = k->next) {
+	for (k = link_of(t->list.first); k; k = link_of(k->kept.next)) {
 		bool addresses = t->addresses_changed || lost_some;
 
 		if (is_open(k) && (k->is_marked || lost_some))
@@ -366,6 +335,15 @@ static void on_monitor(void *arg, uint32_t events)
 
 /* --- requests --------------------------------------------------------------------------- */
 
+static void free_link(struct kept *kept, void *arg)
+{
+	struct links *t = arg;
+	struct kept_link *k = link_of(kept);
+
+	link_device_close(t->rtnl, &k->dev);
+	free(k);
+}
+
 struct links *links_create(struct loop *loop, const struct taps *taps, void (*due)(void *arg),
 			   void *arg)
 {
@@ -374,7 +352,11 @@ struct links *links_create(struct loop *loop, const struct taps *taps, void (*du
 
 	if (!t)
 		return NULL;
-	*t = (struct links){.loop = loop, .taps = taps, .due = due, .arg = arg};
+	*t = (struct links){
+		.loop = loop,
+		.taps = taps,
+		.list = {.free_one = free_link, .free_arg = t, .due = due, .due_arg = arg},
+	};
 	t->rtnl = rtnl_create();
 	t->monitor_fd = t->rtnl ? rtnl_monitor_open_own() : -errno;
 	err = t->monitor_fd < 0 ? t->monitor_fd
@@ -386,24 +368,11 @@ struct links *links_create(struct loop *loop, const struct taps *taps, void (*du
 	return NULL;
 }
 
-static void remove_link(struct links *t, struct kept *k)
-{
-	struct kept **at = &t->first;
-
-	while (*at != k)
-		at = &(*at)->next;
-	*at = k->next;
-	t->n--;
-	link_device_close(t->rtnl, &k->dev);
-	free(k);
-}
-
 void links_destroy(struct links *t)
 {
 	if (!t)
 		return;
-	while (t->first)
-		remove_link(t, t->first);
+	kept_clear(&t->list);
 	loop_cancel(t->loop, t->retry_timer);
 	if (t->monitor_fd >= 0) {
 		loop_del(t->loop, t->monitor_fd);
@@ -414,7 +383,7 @@ void links_destroy(struct links *t)
 }
 
 /* The same interface is asked for again. */
-static int reuse(struct links *t, struct kept *k, const struct link_spec *spec,
+static int reuse(struct links *t, struct kept_link *k, const struct link_spec *spec,
 		 char why[static TAP_TEXT_SIZE])
 {
 	struct link_spec was = k->spec;
@@ -446,11 +415,11 @@ static int reuse(struct links *t, struct kept *k, const struct link_spec *spec,
 /* A port of another name that had the interface under the switch before this one, and is not asked for any more. */
 static void make_way(struct links *t, const struct link_spec *spec)
 {
-	struct kept *k;
+	struct kept_link *k;
 
-	for (k = t->first; k; k = k->next) {
-		if (!k->is_claimed && strcmp(k->spec.interface, spec->interface) == 0) {
-			remove_link(t, k);
+	for (k = link_of(t->list.first); k; k = link_of(k->kept.next)) {
+		if (!k->kept.is_claimed && strcmp(k->spec.interface, spec->interface) == 0) {
+			kept_remove(&t->list, &k->kept);
 			return;
 		}
 	}
@@ -458,7 +427,7 @@ static void make_way(struct links *t, const struct link_spec *spec)
 
 static int add(struct links *t, const struct link_spec *spec, char why[static TAP_TEXT_SIZE])
 {
-	struct kept *k = t->n < LINKS_MAX ? calloc(1, sizeof(*k)) : NULL;
+	struct kept_link *k = t->list.n < LINKS_MAX ? calloc(1, sizeof(*k)) : NULL;
 	int err;
 
 	if (!k)
@@ -466,6 +435,7 @@ static int add(struct links *t, const struct link_spec *spec, char why[static TA
 				   LINKS_MAX);
 	make_way(t, spec);
 	k->spec = *spec;
+	k->kept.port = k->spec.port;
 	k->dev.sock = k->dev.helper = -1;
 	err = try_open(t, k);
 	if (err && !spec->may_wait) {
@@ -475,9 +445,7 @@ static int add(struct links *t, const struct link_spec *spec, char why[static TA
 	}
 	if (err)
 		plan_retry(t, err);
-	k->next = t->first;
-	t->first = k;
-	t->n++;
+	kept_add(&t->list, &k->kept);
 	return 0;
 }
 
@@ -497,12 +465,12 @@ static bool is_same_link(const struct link_spec *a, const struct link_spec *b)
 void links_open(struct links *t, const struct link_spec *spec, struct link_answer *answer,
 		int fds[static 2])
 {
-	struct kept *k = find(t, spec->port);
+	struct kept_link *k = link_of(kept_find(&t->list, spec->port));
 	char why[TAP_TEXT_SIZE] = "";
 	int err;
 
 	if (k && !is_same_link(&k->spec, spec)) {
-		remove_link(t, k);
+		kept_remove(&t->list, &k->kept);
 		k = NULL;
 	}
 	err = k ? reuse(t, k, spec, why) : add(t, spec, why);
@@ -510,10 +478,9 @@ void links_open(struct links *t, const struct link_spec *spec, struct link_answe
 		refuse(answer, spec->port, err, why);
 		return;
 	}
-	k = find(t, spec->port);
+	k = link_of(kept_find(&t->list, spec->port));
 	assert(k); /* reused or added */
-	k->is_claimed = true;
-	k->is_due = k->is_new = false;
+	kept_claim(&k->kept);
 	fill_answer(t, k, answer);
 	fds[0] = k->dev.sock;
 	fds[1] = k->dev.helper;
@@ -521,7 +488,7 @@ void links_open(struct links *t, const struct link_spec *spec, struct link_answe
 
 void links_set(struct links *t, const struct link_spec *spec, struct link_answer *answer)
 {
-	struct kept *k = find(t, spec->port);
+	struct kept_link *k = link_of(kept_find(&t->list, spec->port));
 	char why[TAP_TEXT_SIZE] = "", ignored[TAP_TEXT_SIZE];
 	int err;
 
@@ -547,51 +514,37 @@ void links_set(struct links *t, const struct link_spec *spec, struct link_answer
 
 int links_close(struct links *t, const char *port)
 {
-	struct kept *k = find(t, port);
-
-	if (!k)
-		return -ENOENT;
-	remove_link(t, k);
-	return 0;
+	return kept_close(&t->list, port);
 }
 
 void links_unclaim(struct links *t)
 {
-	struct kept *k;
-
-	for (k = t->first; k; k = k->next)
-		k->is_claimed = k->is_due = k->is_new = false;
+	kept_unclaim(&t->list);
 }
 
 void links_sweep(struct links *t)
 {
-	struct kept *k, *next;
-
-	for (k = t->first; k; k = next) {
-		next = k->next;
-		if (!k->is_claimed)
-			remove_link(t, k);
-	}
+	kept_sweep(&t->list);
 }
 
 int links_tell(struct links *t, links_send send, void *arg)
 {
 	struct link_answer a;
-	struct kept *k;
+	struct kept *due;
 	int fds[2], err;
 
-	for (k = t->first; k; k = k->next) {
-		if (!k->is_due)
-			continue;
+	for (due = kept_due(t->list.first); due; due = kept_due(due->next)) {
+		const struct kept_link *k = link_of(due);
+
 		fill_answer(t, k, &a);
-		if (!k->is_new)
+		if (!due->is_new)
 			a.n_fds = 0;
 		fds[0] = k->dev.sock;
 		fds[1] = k->dev.helper;
 		err = send(&a, fds, arg);
 		if (err)
 			return err;
-		k->is_due = k->is_new = false;
+		kept_told(due);
 	}
 	return 0;
 }

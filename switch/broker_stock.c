@@ -208,9 +208,9 @@ static int tell_link(const struct link_answer *a, const int *fds, void *arg)
 	return t->send(&n, fds, a->n_fds, t->arg);
 }
 
-static int tell_host(const char *text, void *arg)
+static int tell_host(const char *text, enum host_news news, void *arg)
 {
-	struct broker_notice n = {.kind = NOTICE_HOST};
+	struct broker_notice n = {.kind = NOTICE_HOST, .news = news};
 	const struct teller *t = arg;
 
 	snprintf(n.text, sizeof(n.text), "%s", text);

@@ -31,7 +31,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,11 +43,8 @@
 #include "bridge/netns.h"
 #include "switch/base/log.h"
 #include "switch/broker_check.h"
+#include "switch/broker_kept.h"
 #include "switch/broker_tap.h"
-
-#ifndef IFF_LOWER_UP
-#define IFF_LOWER_UP 0x10000 /* linux/if.h, which cannot stand beside net/if.h */
-#endif
 
 enum {
 	RETRY_MIN_MS = 10,
@@ -58,8 +54,8 @@ enum {
 
 enum wait { WAIT_NETNS, WAIT_DEVICE, WAIT_NEVER };
 
-struct kept {
-	struct kept *next;
+struct kept_tap {
+	struct kept kept;
 	struct taps *taps;
 	struct tap_spec spec;
 	struct tap_device dev; /* queues 0: it waits */
@@ -67,11 +63,8 @@ struct kept {
 		made_mac; /* that the kernel gave a device of ours: made again it has the same, for its peers know it */
 	struct mac first_mac; /* see struct tap_answer; zero: never open in this namespace */
 	enum wait wait;
-	bool is_claimed;	/* the running switch asked for it */
 	bool is_marked;		/* something may have changed: look */
 	bool ns_is_gone;	/* the kernel said so of its nsid */
-	bool is_due;		/* something is to be told */
-	bool is_new;		/* and its descriptors go along */
 	int pid_fd;		/* of the process of a pinned namespace; -1 */
 	uint64_t not_before_ms; /* the last try failed: not again before */
 	int nsid;		/* where it is, or was before it waited */
@@ -86,38 +79,26 @@ struct taps {
 	int retry_timer;
 	uint32_t retry_ms;
 	bool must_retry; /* an event named an interface that some tap waits for */
-	unsigned n;
 	uint32_t serial; /* of the last answer or notice */
-	struct kept *first;
-	void (*due)(void *arg);
-	void *arg;
+	struct kept_list list;
 };
 
-static struct kept *find(const struct taps *t, const char *port)
+static struct kept_tap *tap_of(struct kept *k)
 {
-	struct kept *k;
-
-	for (k = t->first; k; k = k->next) {
-		if (strcmp(k->spec.port, port) == 0)
-			return k;
-	}
-	return NULL;
+	return (struct kept_tap *)k; /* which it begins with */
 }
 
-static bool is_open(const struct kept *k)
+static bool is_open(const struct kept_tap *k)
 {
 	return k->dev.queues > 0;
 }
 
-static enum port_state state_of(const struct kept *k)
+static enum port_state state_of(const struct kept_tap *k)
 {
-	if (!is_open(k))
-		return PORT_WAITING;
-	return (k->dev.link.flags & IFF_UP) && (k->dev.link.flags & IFF_LOWER_UP) ? PORT_UP
-										  : PORT_DOWN;
+	return is_open(k) ? kept_link_state(&k->dev.link) : PORT_WAITING;
 }
 
-static void fill_answer(const struct kept *k, struct tap_answer *a)
+static void fill_answer(const struct kept_tap *k, struct tap_answer *a)
 {
 	memset(a, 0, sizeof(*a));
 	memcpy(a->port, k->spec.port, sizeof(a->port));
@@ -133,16 +114,13 @@ static void fill_answer(const struct kept *k, struct tap_answer *a)
 }
 
 /* The tap's text says what happened; the switch is told when it listens. */
-static void tell(struct kept *k)
+static void tell(struct kept_tap *k)
 {
 	log_debug("port %s: %s", k->spec.port, k->text);
-	if (!k->is_claimed)
-		return;
-	k->is_due = true;
-	k->taps->due(k->taps->arg);
+	kept_note(&k->taps->list, &k->kept);
 }
 
-static void stop_pid_watch(struct kept *k)
+static void stop_pid_watch(struct kept_tap *k)
 {
 	if (k->pid_fd < 0)
 		return;
@@ -175,7 +153,7 @@ static void watch_names(struct taps *t, const struct tap_spec *spec)
 }
 
 /* The device is gone or given up: the tap waits. */
-static void lose(struct kept *k, enum wait wait)
+static void lose(struct kept_tap *k, enum wait wait)
 {
 	stop_pid_watch(k);
 	tap_device_drop(&k->dev);
@@ -183,13 +161,13 @@ static void lose(struct kept *k, enum wait wait)
 	/* With a namespace goes whoever could have changed the address; one that deletes its device keeps it. */
 	if (wait != WAIT_DEVICE)
 		k->first_mac = (struct mac){0};
-	k->is_new = false;
+	k->kept.is_new = false;
 	watch_names(k->taps, &k->spec);
 }
 
 static void on_pid_end(void *arg, uint32_t events)
 {
-	struct kept *k = arg;
+	struct kept_tap *k = arg;
 	char words[NETNS_PATH_SIZE];
 
 	(void)events;
@@ -199,7 +177,7 @@ static void on_pid_end(void *arg, uint32_t events)
 }
 
 /* The device is there: notes where, and watches what could make us give it up. */
-static void opened(struct kept *k)
+static void opened(struct kept_tap *k)
 {
 	pid_t pid = netns_pid(k->spec.netns);
 
@@ -229,7 +207,7 @@ static bool is_absent(int err)
 
 /* Opens the device of a tap that waits.  0; -ENOENT, -ENODEV: it is still not there; -EAGAIN: tried a moment ago;
  * else it is there and cannot be had, and its text says why. */
-static int try_open(struct kept *k)
+static int try_open(struct kept_tap *k)
 {
 	struct tap_spec spec = k->spec;
 	char why[TAP_TEXT_SIZE] = "";
@@ -270,7 +248,7 @@ static void start_timer(struct taps *t, uint32_t ms)
 }
 
 /* Tries one tap; true when it is to be tried again. */
-static bool try_one(struct kept *k)
+static bool try_one(struct kept_tap *k)
 {
 	char words[NETNS_PATH_SIZE], was[TAP_TEXT_SIZE];
 	int err;
@@ -278,7 +256,7 @@ static bool try_one(struct kept *k)
 	memcpy(was, k->text, sizeof(was));
 	err = try_open(k);
 	if (err == 0) {
-		k->is_new = true;
+		k->kept.is_new = true;
 		snprintf(k->text, sizeof(k->text), "%s %s%s%s",
 			 k->dev.is_adopted ? "adopted" : "made", k->spec.ifname,
 			 k->spec.netns[0] ? " in " : "",
@@ -295,9 +273,9 @@ static bool try_one(struct kept *k)
 static bool try_all(struct taps *t)
 {
 	bool again = false;
-	struct kept *k;
+	struct kept_tap *k;
 
-	for (k = t->first; k; k = k->next) {
+	for (k = tap_of(t->list.first); k; k = tap_of(k->kept.next)) {
 		if (!is_open(k))
 			again |= try_one(k);
 	}
@@ -315,33 +293,10 @@ static void on_retry(void *arg, uint32_t events)
 		start_timer(t, next < RETRY_MAX_MS ? next : RETRY_MAX_MS);
 }
 
-/* What changed in a device that is still there, in words; false: nothing that anybody would want to know. */
-static bool note_change(struct kept *k, const struct rtnl_link *was, enum port_state was_state)
-{
-	const struct rtnl_link *is = &k->dev.link;
-	char mac[MAC_TEXT];
-
-	if (strcmp(was->name, is->name) != 0)
-		snprintf(k->text, sizeof(k->text), "interface %s is now called %s", was->name,
-			 is->name);
-	else if (was_state != state_of(k))
-		snprintf(k->text, sizeof(k->text), "interface %s %s", is->name,
-			 state_of(k) == PORT_UP ? "is up"
-			 : is->flags & IFF_UP	? "has no carrier"
-						: "was set down");
-	else if (memcmp(&was->mac, &is->mac, sizeof(is->mac)) != 0)
-		snprintf(k->text, sizeof(k->text), "interface %s now has the address %s", is->name,
-			 mac_text(&is->mac, mac));
-	else
-		return false;
-	return true;
-}
-
 /* Asks the kernel what became of a device.  True when there is something to tell. */
-static bool look(struct kept *k)
+static bool look(struct kept_tap *k)
 {
 	struct rtnl_link was = k->dev.link;
-	enum port_state was_state = state_of(k);
 	char words[NETNS_PATH_SIZE];
 	bool ns_is_gone = k->ns_is_gone;
 	int err;
@@ -351,7 +306,7 @@ static bool look(struct kept *k)
 	err = tap_device_look(&k->taps->home, &k->dev);
 	if (err == 0) {
 		k->nsid = k->dev.nsid;
-		return note_change(k, &was, was_state);
+		return kept_link_change(&was, &k->dev.link, k->text);
 	}
 	if (err != -ENODEV && err != -ESTALE) {
 		log_limited(LOG_LEVEL_WARN, "port %s: %s", k->spec.port, strerror(-err));
@@ -372,12 +327,12 @@ static void on_event(const struct rtnl_event *e, void *arg)
 	struct taps *t = arg;
 	int nsid = e->nsid == t->own_nsid ? RTNL_OWN : e->nsid;
 	bool is_link = e->kind == RTNL_LINK_CHANGED || e->kind == RTNL_LINK_GONE;
-	struct kept *k;
+	struct kept_tap *k;
 
 	if (e->kind == RTNL_NSID_NEW &&
 	    rtnl_nsid_get(t->home.rtnl, t->home.netns_fd, &t->own_nsid) < 0)
 		t->own_nsid = RTNL_OWN;
-	for (k = t->first; k; k = k->next) {
+	for (k = tap_of(t->list.first); k; k = tap_of(k->kept.next)) {
 		if (is_link && is_open(k) && k->nsid == nsid && k->dev.link.ifindex == e->ifindex)
 			k->is_marked = true;
 		if (is_link && !is_open(k) && k->wait == WAIT_DEVICE &&
@@ -396,13 +351,13 @@ static void on_monitor(void *arg, uint32_t events)
 {
 	struct taps *t = arg;
 	bool lost_some, must_retry;
-	struct kept *k;
+	struct kept_tap *k;
 
 	(void)events;
 	t->must_retry = false;
 	lost_some = rtnl_monitor_read(t->monitor_fd, on_event, t) < 0;
 	must_retry = t->must_retry || lost_some;
-	for (k = t->first; k; k = k->next) {
+	for (k = tap_of(t->list.first); k; k = tap_of(k->kept.next)) {
 		if (!is_open(k) || (!k->is_marked && !lost_some))
 			continue;
 		if (look(k))
@@ -417,13 +372,13 @@ static void on_names(void *arg, uint32_t events)
 {
 	char buf[4096] __attribute__((aligned(8))), words[NETNS_PATH_SIZE];
 	struct taps *t = arg;
-	struct kept *k;
+	struct kept_tap *k;
 
 	(void)events;
 	/* Which name it was does not matter: each is looked at. */
 	while (read(t->inotify_fd, buf, sizeof(buf)) > 0)
 		;
-	for (k = t->first; k; k = k->next) {
+	for (k = tap_of(t->list.first); k; k = tap_of(k->kept.next)) {
 		if (!is_open(k) || !k->dev.is_pinning || netns_pid(k->spec.netns) ||
 		    tap_device_is_at(&k->dev, &k->spec))
 			continue;
@@ -453,6 +408,16 @@ static int watch_all(struct taps *t)
 	return err;
 }
 
+static void free_tap(struct kept *kept, void *arg)
+{
+	struct taps *t = arg;
+	struct kept_tap *k = tap_of(kept);
+
+	stop_pid_watch(k);
+	tap_device_close(&t->home, &k->dev, &k->spec);
+	free(k);
+}
+
 struct taps *taps_create(struct loop *loop, void (*due)(void *arg), void *arg)
 {
 	struct taps *t = calloc(1, sizeof(*t));
@@ -461,8 +426,8 @@ struct taps *taps_create(struct loop *loop, void (*due)(void *arg), void *arg)
 	if (!t)
 		return NULL;
 	t->loop = loop;
-	t->due = due;
-	t->arg = arg;
+	t->list =
+		(struct kept_list){.free_one = free_tap, .free_arg = t, .due = due, .due_arg = arg};
 	t->monitor_fd = t->inotify_fd = -1;
 	err = -tap_home_init(&t->home);
 	if (err) {
@@ -479,29 +444,16 @@ struct taps *taps_create(struct loop *loop, void (*due)(void *arg), void *arg)
 	return t;
 }
 
-static void remove_tap(struct taps *t, struct kept *k)
-{
-	struct kept **at = &t->first;
-
-	while (*at != k)
-		at = &(*at)->next;
-	*at = k->next;
-	t->n--;
-	stop_pid_watch(k);
-	tap_device_close(&t->home, &k->dev, &k->spec);
-	free(k);
-}
-
 /* The devices in our namespace go together: one by one they would take 17 ms each.  The group is a
  * number that nobody else has, for as long as this takes. */
 static void delete_together(struct taps *t)
 {
 	uint32_t group = 0;
-	struct kept *k;
+	struct kept_tap *k;
 
 	if (getrandom(&group, sizeof(group), GRND_NONBLOCK) < 0 || group == 0)
 		return;
-	for (k = t->first; k; k = k->next)
+	for (k = tap_of(t->list.first); k; k = tap_of(k->kept.next))
 		tap_device_join(&t->home, &k->dev, group);
 	rtnl_group_del(t->home.rtnl, group);
 }
@@ -511,8 +463,7 @@ void taps_destroy(struct taps *t)
 	if (!t)
 		return;
 	delete_together(t);
-	while (t->first)
-		remove_tap(t, t->first);
+	kept_clear(&t->list);
 	loop_cancel(t->loop, t->retry_timer);
 	loop_del(t->loop, t->monitor_fd);
 	loop_del(t->loop, t->inotify_fd);
@@ -525,7 +476,7 @@ void taps_destroy(struct taps *t)
 }
 
 /* Sets what differs; when that fails, puts back what was. */
-static int change(struct kept *k, const struct tap_spec *spec, char why[static TAP_TEXT_SIZE])
+static int change(struct kept_tap *k, const struct tap_spec *spec, char why[static TAP_TEXT_SIZE])
 {
 	char ignored[TAP_TEXT_SIZE];
 	int err = 0;
@@ -544,7 +495,7 @@ static int change(struct kept *k, const struct tap_spec *spec, char why[static T
 }
 
 /* The same device is asked for again: the switch was started anew, or thought again. */
-static int reuse(struct kept *k, const struct tap_spec *spec, char why[static TAP_TEXT_SIZE])
+static int reuse(struct kept_tap *k, const struct tap_spec *spec, char why[static TAP_TEXT_SIZE])
 {
 	int err;
 
@@ -566,12 +517,12 @@ static int reuse(struct kept *k, const struct tap_spec *spec, char why[static TA
 /* A port of another name that had the device under the switch before this one, and is not asked for any more. */
 static void make_way(struct taps *t, const struct tap_spec *spec)
 {
-	struct kept *k;
+	struct kept_tap *k;
 
-	for (k = t->first; k; k = k->next) {
-		if (!k->is_claimed && strcmp(k->spec.ifname, spec->ifname) == 0 &&
+	for (k = tap_of(t->list.first); k; k = tap_of(k->kept.next)) {
+		if (!k->kept.is_claimed && strcmp(k->spec.ifname, spec->ifname) == 0 &&
 		    strcmp(k->spec.netns, spec->netns) == 0) {
-			remove_tap(t, k);
+			kept_remove(&t->list, &k->kept);
 			return;
 		}
 	}
@@ -579,7 +530,7 @@ static void make_way(struct taps *t, const struct tap_spec *spec)
 
 static int add(struct taps *t, const struct tap_spec *spec, char why[static TAP_TEXT_SIZE])
 {
-	struct kept *k = t->n < SLOT_MAX ? calloc(1, sizeof(*k)) : NULL;
+	struct kept_tap *k = t->list.n < SLOT_MAX ? calloc(1, sizeof(*k)) : NULL;
 	int err;
 
 	if (!k) {
@@ -588,6 +539,7 @@ static int add(struct taps *t, const struct tap_spec *spec, char why[static TAP_
 	}
 	k->taps = t;
 	k->spec = *spec;
+	k->kept.port = k->spec.port;
 	k->pid_fd = -1;
 	k->nsid = RTNL_OWN;
 	make_way(t, spec);
@@ -596,9 +548,7 @@ static int add(struct taps *t, const struct tap_spec *spec, char why[static TAP_
 		free(k);
 		return err;
 	}
-	k->next = t->first;
-	t->first = k;
-	t->n++;
+	kept_add(&t->list, &k->kept);
 	if (!err) {
 		opened(k);
 		return 0;
@@ -619,12 +569,12 @@ static void refuse(struct tap_answer *a, const char *port, int err, const char *
 void taps_open(struct taps *t, const struct tap_spec *spec, struct tap_answer *answer,
 	       int fds[static PORT_QUEUES_MAX])
 {
-	struct kept *k = find(t, spec->port);
+	struct kept_tap *k = tap_of(kept_find(&t->list, spec->port));
 	char why[TAP_TEXT_SIZE] = "";
 	int err;
 
 	if (k && !tap_spec_same_device(&k->spec, spec)) {
-		remove_tap(t, k);
+		kept_remove(&t->list, &k->kept);
 		k = NULL;
 	}
 	err = k ? reuse(k, spec, why) : add(t, spec, why);
@@ -632,19 +582,18 @@ void taps_open(struct taps *t, const struct tap_spec *spec, struct tap_answer *a
 		refuse(answer, spec->port, err, why);
 		return;
 	}
-	k = find(t, spec->port);
+	k = tap_of(kept_find(&t->list, spec->port));
 	assert(k); /* reused or added */
 	if (!is_open(k))
 		start_timer(t, RETRY_MIN_MS);
-	k->is_claimed = true;
-	k->is_due = k->is_new = false;
+	kept_claim(&k->kept);
 	fill_answer(k, answer);
 	memcpy(fds, k->dev.fd, sizeof(fds[0]) * k->dev.queues);
 }
 
 void taps_set(struct taps *t, const struct tap_spec *spec, struct tap_answer *answer)
 {
-	struct kept *k = find(t, spec->port);
+	struct kept_tap *k = tap_of(kept_find(&t->list, spec->port));
 	char why[TAP_TEXT_SIZE] = "";
 	int err;
 
@@ -663,19 +612,14 @@ void taps_set(struct taps *t, const struct tap_spec *spec, struct tap_answer *an
 
 int taps_close(struct taps *t, const char *port)
 {
-	struct kept *k = find(t, port);
-
-	if (!k)
-		return -ENOENT;
-	remove_tap(t, k);
-	return 0;
+	return kept_close(&t->list, port);
 }
 
 bool taps_has(const struct taps *t, const char *ifname)
 {
-	const struct kept *k;
+	const struct kept_tap *k;
 
-	for (k = t->first; k; k = k->next) {
+	for (k = tap_of(t->list.first); k; k = tap_of(k->kept.next)) {
 		if (is_open(k) && k->dev.nsid == RTNL_OWN && strcmp(k->dev.link.name, ifname) == 0)
 			return true;
 	}
@@ -684,39 +628,30 @@ bool taps_has(const struct taps *t, const char *ifname)
 
 void taps_unclaim(struct taps *t)
 {
-	struct kept *k;
-
-	for (k = t->first; k; k = k->next)
-		k->is_claimed = k->is_due = k->is_new = false;
+	kept_unclaim(&t->list);
 }
 
 void taps_sweep(struct taps *t)
 {
-	struct kept *k, *next;
-
-	for (k = t->first; k; k = next) {
-		next = k->next;
-		if (!k->is_claimed)
-			remove_tap(t, k);
-	}
+	kept_sweep(&t->list);
 }
 
 int taps_tell(struct taps *t, taps_send send, void *arg)
 {
 	struct tap_answer a;
-	struct kept *k;
+	struct kept *due;
 	int err;
 
-	for (k = t->first; k; k = k->next) {
-		if (!k->is_due)
-			continue;
+	for (due = kept_due(t->list.first); due; due = kept_due(due->next)) {
+		const struct kept_tap *k = tap_of(due);
+
 		fill_answer(k, &a);
-		if (!k->is_new)
+		if (!due->is_new)
 			a.n_fds = 0;
 		err = send(&a, k->dev.fd, arg);
 		if (err)
 			return err;
-		k->is_due = k->is_new = false;
+		kept_told(due);
 	}
 	return 0;
 }

@@ -67,6 +67,13 @@ struct host_set {
 	uint8_t reserved[7];
 };
 
+/* What a text about the host's side is. */
+enum host_news {
+	HOST_EVENT,   /* something happened */
+	HOST_TROUBLE, /* something stands in the way from now on */
+	HOST_CLEAR,   /* it does no longer */
+};
+
 /* The switch's side.  0 or -errno; text, also that of the answer: why.  fds[1] is -1 without helper; both are -1 while it waits. */
 int broker_link_open(const struct link_spec *spec, struct link_answer *answer, int fds[static 2]);
 int broker_link_set(const struct link_spec *spec, struct link_answer *answer);

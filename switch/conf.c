@@ -202,24 +202,29 @@ const char *conf_error_line(const struct conf_error *err, const char *file,
 	return buf;
 }
 
+const void *conf_find(const struct conf *c, const struct conf_kind *kind,
+		      const struct conf_names *names, const char *name)
+{
+	const char *object;
+	size_t n;
+
+	if (names)
+		return conf_names_find(names, name);
+	object = conf_objects(c, kind, &n);
+	for (; n > 0; n--, object += kind->size)
+		if (!strcmp(object, name))
+			return object;
+	return NULL;
+}
+
 const struct conf_network *conf_find_network(const struct conf *c, const char *name)
 {
-	if (c->index)
-		return conf_names_find(&c->index->networks, name);
-	for (size_t i = 0; i < c->n_networks; i++)
-		if (!strcmp(c->networks[i].name, name))
-			return &c->networks[i];
-	return NULL;
+	return conf_find(c, &conf_networks, c->index ? &c->index->networks : NULL, name);
 }
 
 const struct conf_port *conf_find_port(const struct conf *c, const char *name)
 {
-	if (c->index)
-		return conf_names_find(&c->index->ports, name);
-	for (size_t i = 0; i < c->n_ports; i++)
-		if (!strcmp(c->ports[i].name, name))
-			return &c->ports[i];
-	return NULL;
+	return conf_find(c, &conf_ports, c->index ? &c->index->ports : NULL, name);
 }
 
 const char *conf_network_ifname(const struct conf_network *n, char buf[static CONF_IFNAME_SIZE])

@@ -33,26 +33,6 @@ __attribute__((format(printf, 2, 3))) static bool refuse(const struct why *why, 
 	return false;
 }
 
-/* Cuts text in place at each colon that stands in no brackets; how many parts, PARTS + 1 when more. */
-static int split(char *text, char *part[static PARTS])
-{
-	bool in_brackets = false;
-	int n = 1;
-
-	part[0] = text;
-	for (char *p = text; *p; p++) {
-		if (*p == '[' || *p == ']')
-			in_brackets = *p == '[';
-		if (*p != ':' || in_brackets)
-			continue;
-		if (n == PARTS)
-			return PARTS + 1;
-		*p = '\0';
-		part[n++] = p + 1;
-	}
-	return n;
-}
-
 /* "8080" or "8080-8089". */
 static bool parse_ports(char *text, uint16_t *first, uint16_t *last)
 {
@@ -169,7 +149,7 @@ bool conf_forward_parse(const char *text, struct conf_forward *out, char *why, s
 	struct why w = {why, why_size};
 	struct conf_forward f = {0};
 	uint16_t guest_last = 0;
-	int n;
+	unsigned n;
 
 	conf_quote(text, shown);
 	if (strlen(text) >= sizeof(copy))
@@ -178,7 +158,7 @@ bool conf_forward_parse(const char *text, struct conf_forward *out, char *why, s
 	memcpy(copy, text, strlen(text) + 1);
 	if (!parse_proto(copy, &f.proto))
 		return refuse(&w, "forward \"%s\" ends in none of /tcp, /udp, /both", shown);
-	n = split(copy, part);
+	n = units_split(copy, ':', part, PARTS);
 	if (n < PARTS - 1 || n > PARTS)
 		return refuse(&w,
 			      "forward \"%s\" is not [BIND:]PORT[-END]:GUEST:PORT[-END][/tcp|/udp|"

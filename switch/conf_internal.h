@@ -184,6 +184,8 @@ struct conf_names {
 int conf_names_init(struct conf_names *names, const struct conf *c, const struct conf_kind *kind);
 void conf_names_fini(struct conf_names *names);
 const void *conf_names_find(const struct conf_names *names, const char *name);
+/* names may be NULL: the objects are looked through. */
+const void *conf_find(const struct conf *c, const struct conf_kind *kind, const struct conf_names *names, const char *name);
 
 /* Of a configuration that will not change: c->index. */
 struct conf_index {

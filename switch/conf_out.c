@@ -3,18 +3,12 @@
 #include "switch/conf_out.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "switch/conf_internal.h"
 
 const struct conf_uplink *conf_find_uplink(const struct conf *c, const char *name)
 {
-	if (c->index)
-		return conf_names_find(&c->index->uplinks, name);
-	for (size_t i = 0; i < c->n_uplinks; i++)
-		if (!strcmp(c->uplinks[i].name, name))
-			return &c->uplinks[i];
-	return NULL;
+	return conf_find(c, &conf_uplinks, c->index ? &c->index->uplinks : NULL, name);
 }
 
 const char *conf_uplink_ifname(const struct conf_uplink *u, char buf[static CONF_IFNAME_SIZE])

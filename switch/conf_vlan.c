@@ -143,22 +143,31 @@ static void keep_uplinks(struct choice *ch)
 	}
 }
 
+/* The next id that nobody names. */
+static int choose(struct choice *ch, const struct conf_kind *kind, void *item, uint16_t *vlan)
+{
+	*vlan = next_free(ch);
+	if (!*vlan)
+		return conf_wrong(ch->k, kind, item, NULL,
+				  "no VLAN id is left that neither a network nor a port names");
+	own(ch, kind, item, *vlan);
+	return 0;
+}
+
 static int choose_networks(struct choice *ch)
 {
 	struct conf *c = ch->k->c;
+	int err;
 
 	for (size_t i = 0; i < c->n_networks; i++) {
 		struct conf_network *n = &c->networks[i];
 
 		if (n->vlan)
 			continue;
-		n->vlan = next_free(ch);
 		n->vlan_auto = true;
-		if (!n->vlan)
-			return conf_wrong(
-				ch->k, &conf_networks, n, NULL,
-				"no VLAN id is left that neither a network nor a port names");
-		own(ch, &conf_networks, n, n->vlan);
+		err = choose(ch, &conf_networks, n, &n->vlan);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -166,6 +175,7 @@ static int choose_networks(struct choice *ch)
 static int choose_uplinks(struct choice *ch)
 {
 	struct conf *c = ch->k->c;
+	int err;
 
 	for (size_t i = 0; i < c->n_uplinks; i++) {
 		struct conf_uplink *u = &c->uplinks[i];
@@ -179,12 +189,9 @@ static int choose_uplinks(struct choice *ch)
 			u->vlan = lender->vlan;
 		if (u->vlan)
 			continue;
-		u->vlan = next_free(ch);
-		if (!u->vlan)
-			return conf_wrong(
-				ch->k, &conf_uplinks, u, NULL,
-				"no VLAN id is left that neither a network nor a port names");
-		own(ch, &conf_uplinks, u, u->vlan);
+		err = choose(ch, &conf_uplinks, u, &u->vlan);
+		if (err)
+			return err;
 	}
 	return 0;
 }

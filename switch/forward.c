@@ -632,6 +632,38 @@ static __attribute__((noinline)) void send_made(struct pass *p, struct recorder 
 	p->v = &w->vec;
 }
 
+/* Where the frames that were taken go on.  Most of a vector go to the same next hop: found once, that is known for the others. */
+INLINE void route_taken(struct pass *p, struct recorder *rec)
+{
+	struct forwarder *w = p->w;
+	unsigned n = p->n_taken, odd = 0;
+	fdb_key last = 0; /* whose slot is known; no station has 0 */
+	uint16_t slot = OUT_NONE;
+
+	for (unsigned k = 0; k < n; k++) {
+		unsigned i = p->taken[k];
+		struct frame *f = &w->vec.f[i];
+
+		if (unlikely(f->drop || f->out == OUT_LOCAL)) {
+			odd++;
+			continue;
+		}
+		if (!rec && dst_key(f) == last) {
+			f->out = slot;
+			append(w, slot, i);
+			continue;
+		}
+		f->drop = (uint8_t)route(p, i, rec);
+		odd += f->drop != 0;
+		slot = f->out;
+		last = !f->drop && slot < p->fab->n_slots && !p->fab->port[slot].is_host
+			       ? dst_key(f)
+			       : 0;
+	}
+	p->n_odd += odd;
+	p->n_taken = 0;
+}
+
 /* Between stages 2 and 3, for the frames that were taken. */
 static __attribute__((noinline)) void pass_gateway(struct pass *p, struct recorder *rec)
 {
@@ -646,14 +678,7 @@ static __attribute__((noinline)) void pass_gateway(struct pass *p, struct record
 	};
 
 	gateway_take(w->gateway, &call, &w->vec, p->taken, p->n_taken);
-	for (unsigned k = 0; k < p->n_taken; k++) {
-		struct frame *f = &w->vec.f[p->taken[k]];
-
-		if (!f->drop && f->out != OUT_LOCAL)
-			f->drop = (uint8_t)route(p, p->taken[k], rec);
-		p->n_odd += f->drop || f->out == OUT_LOCAL;
-	}
-	p->n_taken = 0;
+	route_taken(p, rec);
 }
 
 INLINE void forward_vec(struct pass *p, struct recorder *rec)

@@ -10,6 +10,9 @@
  *   3 carry    each packet: translated, hop, MTU, neighbour -> goes on, waits, is answered or dropped
  *   4 free     what waited and need not wait any more: made frames
  *
+ * Most packets are UDP or TCP of IPv4 from a network of mode nat to an address far from ours: for these passes 1 and 3 have short
+ * forms, which do what the long ones would do, or leave the packet to them before anything was changed.
+ *
  * The cache misses of one pass overlap.  All of it is under one lock, which workers alone take and hold for a vector at most:
  * what they share is the NAT, the neighbours and the limits.  Frames leave after the lock was given back, from memory that is
  * the worker's (gateway_made.c).
@@ -175,13 +178,14 @@ static inline bool sort_plain(struct gateway *g, const struct gateway_leg *leg, 
 {
 	uint32_t src, dst, host;
 
-	if (!leg->is_plain || !packet_parse_plain(&w->k, f))
+	if (!packet_parse_plain(&w->k, f))
 		return false;
 	src = gateway_v4(&w->k.src);
 	dst = gateway_v4(&w->k.dst);
 	host = src & ~leg->mask4;
 	if ((src & leg->mask4) != leg->net4 || host == 0 || host == ~leg->mask4 ||
-	    src == gateway_v4(&leg->v4.ip) || (leg->conf->odd4[dst >> 22] >> (dst >> 16 & 63) & 1))
+	    src == gateway_v4(&leg->v4.ip) || w->k.ttl <= 1 ||
+	    (leg->conf->odd4[dst >> 22] >> (dst >> 16 & 63) & 1))
 		return false;
 	w->from = leg;
 	w->to = &leg->conf->leg[leg->outside];
@@ -193,7 +197,6 @@ static inline bool sort_plain(struct gateway *g, const struct gateway_leg *leg, 
 	w->j.k = &w->k;
 	w->j.vid = leg->vid;
 	w->j.slot = g->call->in_slot;
-	nat_seek(g->nat, &w->j, NAT_OUT);
 	f->out = OUT_NONE;
 	return true;
 }
@@ -222,13 +225,11 @@ static inline enum drop hop_plain(struct gateway *g, struct work *w)
 static inline enum drop carry_plain(struct gateway *g, struct work *w)
 {
 	struct packet *k = &w->k;
-	uint64_t src = packet_low(&k->src), dst = packet_low(&k->dst);
+	uint64_t src = packet_low(&k->src);
 	enum drop drop;
 
-	if (__builtin_expect(k->ttl <= 1, 0))
-		return gateway_carry(g, w);
 	drop = nat_out(g->nat, &w->j, g->call->now_ns, &w->is_held);
-	w->is_translated = ((src ^ packet_low(&k->src)) | (dst ^ packet_low(&k->dst))) != 0;
+	w->is_translated = src != packet_low(&k->src);
 	if (__builtin_expect(drop, 0))
 		return gateway_carry_refused(g, w, drop);
 	w->to = gateway_leg_of(g->call->conf, w->j.vid);
@@ -252,43 +253,75 @@ static void wake_by(struct gateway *g)
 		atomic_store_explicit(&g->next_ns, soon_ns, memory_order_relaxed);
 }
 
-/* Pass 1.  Returns how many packets are to be carried. */
-static unsigned sort_vec(struct gateway *g, struct vec *v, const uint8_t *index, unsigned n)
+static __attribute__((noinline)) bool sort_any(struct gateway *g, struct work *w, struct frame *f,
+					       unsigned i)
+{
+	bool goes;
+
+	w->is_plain = false;
+	f->drop = (uint8_t)sort(g, w, f, i, &goes);
+	return goes;
+}
+
+/* The passes are functions of their own, so that each loop has all registers. */
+
+/* Pass 1.  Returns how many packets are to be carried; *plain of them by the short forms. */
+static __attribute__((noinline)) unsigned sort_vec(struct gateway *g, struct vec *v,
+						   const uint8_t *index, unsigned n,
+						   unsigned *plain)
 {
 	const struct gateway_conf *conf = g->call->conf;
-	bool is_recorded = RECORDER_ON(g->call->rec), goes;
-	unsigned going = 0;
+	const struct gateway_leg *leg = conf->leg;
+	bool is_recorded = RECORDER_ON(g->call->rec);
+	struct nat_job **job = g->plain;
+	struct work *w = g->work;
+	unsigned vid = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct frame *f = &v->f[index[i]];
-		struct work *w = &g->work[going];
 
-		if (!is_recorded && sort_plain(g, gateway_leg_of(conf, f->tci), w, f)) {
-			going++;
-			continue;
+		if ((f->tci & TCI_VID) != vid) {
+			vid = f->tci & TCI_VID;
+			leg = gateway_leg_of(conf, (uint16_t)vid);
 		}
-		w->is_plain = false;
-		f->drop = (uint8_t)sort(g, w, f, index[i], &goes);
-		going += goes;
+		if (leg->is_plain && !is_recorded && sort_plain(g, leg, w, f))
+			*job++ = &w++->j;
+		else
+			w += sort_any(g, w, f, index[i]);
 	}
-	return going;
+	*plain = (unsigned)(job - g->plain);
+	nat_seek_out(g->nat, g->plain, *plain);
+	return (unsigned)(w - g->work);
+}
+
+/* Pass 2. */
+static void fetch_vec(struct gateway *g, unsigned n, unsigned plain)
+{
+	nat_fetch_out(g->nat, g->plain, plain);
+	for (unsigned i = 0; i < n && plain < n; i++)
+		if (!g->work[i].is_plain && g->work[i].way != WAY_PLAIN)
+			nat_fetch(g->nat, &g->work[i].j);
+}
+
+/* Pass 3. */
+static __attribute__((noinline)) void carry_vec(struct gateway *g, unsigned n)
+{
+	for (struct work *w = g->work; w < g->work + n; w++) {
+		enum drop drop = w->is_plain ? carry_plain(g, w) : gateway_carry(g, w);
+
+		w->k.f->drop = (uint8_t)drop;
+	}
 }
 
 void gateway_take(struct gateway *g, const struct gateway_call *call, struct vec *v,
 		  const uint8_t *index, unsigned n)
 {
-	unsigned going;
+	unsigned going, plain;
 
 	enter(g, call);
-	going = sort_vec(g, v, index, n);
-	for (unsigned i = 0; i < going; i++)
-		if (g->work[i].way != WAY_PLAIN)
-			nat_fetch(g->nat, &g->work[i].j);
-	for (unsigned i = 0; i < going; i++) {
-		struct work *w = &g->work[i];
-
-		w->k.f->drop = (uint8_t)(w->is_plain ? carry_plain(g, w) : gateway_carry(g, w));
-	}
+	going = sort_vec(g, v, index, n, &plain);
+	fetch_vec(g, going, plain);
+	carry_vec(g, going);
 	release(g);
 	release_fragments(g);
 	wake_by(g);
@@ -388,10 +421,11 @@ void gateway_stats(const struct gateway *g, struct gateway_stats *out)
 struct gateway *gateway_create(struct neigh_table *neigh, bool is_fresh_neigh, void *nat_region,
 			       bool is_fresh_nat, const uint64_t seed[2], uint64_t now_ns)
 {
-	struct gateway *g = calloc(1, sizeof(*g));
+	struct gateway *g = aligned_alloc(_Alignof(struct gateway), sizeof(*g));
 
 	if (!g)
 		return NULL;
+	memset(g, 0, sizeof(*g));
 	atomic_flag_clear(&g->lock);
 	g->random = seed[0] ^ seed[1] ^ now_ns;
 	g->random += !g->random; /* xorshift stays at 0 */

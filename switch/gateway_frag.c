@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gateway_frag: a packet of IPv4 that is too large for the next network becomes fragments (RFC 791 2.3, 3.2).
+ * gateway_frag: a packet of IPv4 that is too large for the next network becomes fragments (RFC 791 2.3, 3.2, RFC 4787 REQ-13).
  *
  *      frame   | eth | IP, options | payload ................................ |
  *      in place| eth | IP', options| payload ...... |

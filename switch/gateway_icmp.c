@@ -10,7 +10,8 @@
  *      guest <-- [leg] NAT [leg] <--'        error about it, to its outside address
  *
  * Which packets are never spoken of: RFC 1812 4.3.2.7, RFC 1122 3.2.2, RFC 4443 2.4(e).  Quote: as much as fits 576 bytes
- * (RFC 1812 4.3.2.3), 1280 of IPv6.  Limits: RFC 1812 4.3.2.8, RFC 4443 2.4(f).
+ * (RFC 1812 4.3.2.3), 1280 of IPv6.  Limits: RFC 1812 4.3.2.8, RFC 4443 2.4(f), RFC 5508 REQ-9.  Which there are: RFC 5508 REQ-10,
+ * a session that was refused among them (RFC 5508 REQ-8).
  *
  * Trust.  The packet is the sender's; its headers were parsed, its bytes are quoted as they are.
  */

@@ -60,6 +60,8 @@ struct work {
 	bool is_plain;			     /* the short forms of gateway.c may carry it */
 	bool is_translated;		     /* errors about it have to be translated back */
 };
+_Static_assert(sizeof(struct work) == 128, "two lines");
+
 /* What the gateway remembers of a VLAN with a leg. */
 struct leg_state {
 	struct rate errors, answers;
@@ -97,7 +99,8 @@ struct gateway {
 	/* Of the vector in hand: the leg outside whose next hop was asked for last, and the head of a frame to it. */
 	const struct gateway_leg *hop_to; /* NULL: none was */
 	uint8_t hop_eth[12];
-	struct work work[VEC_SIZE];
+	struct nat_job *plain[VEC_SIZE]; /* of those of work that are */
+	_Alignas(64) struct work work[VEC_SIZE];
 };
 
 /* xorshift64*: for what need not be a secret. */

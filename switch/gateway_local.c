@@ -5,7 +5,7 @@
  * Inside, who knocks where nobody is hears of it: ICMP port or protocol unreachable, a TCP reset.  Outside there is silence, but
  * for echo: there is nothing of ours to be found.  Fragments to us are dropped: nothing that we serve needs them.
  *
- * RFC 792, RFC 1122 3.2.2.6, RFC 4443 4.2 (echo), RFC 1122 4.1.3.1.
+ * RFC 792, RFC 1122 3.2.2.6, RFC 4443 4.2 (echo), RFC 1122 4.1.3.1; other questions stay without an answer (RFC 5508 REQ-11).
  *
  * Trust.  An echo's payload is not read and goes back from where it lies; its checksum is the sender's, changed by the type
  * alone, so that one which was wrong stays wrong.

@@ -317,6 +317,8 @@ static unsigned fill_rules(struct nat_rule *out, const struct conf *c,
 		};
 		one.proto = (uint8_t)bit;
 		conf_forward_id(net->name, &one, r->id);
+		/* What the host binds to an address of its own, guests reach by that address, if the host lets them. */
+		r->is_outside_only = is_host && f->has_bind;
 		if (is_host)
 			r->bind = far_of_bind(&far->ip, bind_number(c, uplink, f));
 		else if (f->has_bind)

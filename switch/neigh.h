@@ -33,8 +33,8 @@ enum {
 	NEIGH_MAX = 16384,
 	NEIGH_VLAN_MAX = 4096,
 	NEIGH_ASKING_VLAN = 256,
-	NEIGH_WAIT = 4,
-	NEIGH_WAIT_VLAN = 64,
+	NEIGH_WAIT = 64,
+	NEIGH_WAIT_VLAN = 128,
 	NEIGH_REACHABLE_S = 30,
 	NEIGH_STALE_S = 600, /* forgotten when it was not used for so long */
 	NEIGH_ASK_MAX = 3,

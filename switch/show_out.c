@@ -116,6 +116,7 @@ void show_uplinks(struct daemon *d, struct client *cl, const json_t *req)
 	json_t *array = json_array();
 
 	(void)req;
+	uplinks_look(d->uplinks);
 	for (size_t i = 0; array && i < d->conf->n_uplinks; i++)
 		json_array_append_new(array, show_uplink(d, &d->conf->uplinks[i]));
 	ctl_answer(cl, array);

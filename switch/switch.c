@@ -110,6 +110,7 @@ static void on_tick(void *arg, uint32_t events)
 	session_log_tick(&r->d);
 	if (now_ms - r->aged_ms >= AGE_MS && r->d.fabric) {
 		fdb_age(r->d.fdb, r->d.fabric->ageing_s, (uint32_t)(now_ms / 1000));
+		uplinks_tick(r->d.uplinks);
 		r->aged_ms = now_ms;
 	}
 	loop_after(r->d.loop, TICK_MS, on_tick, r);
@@ -159,7 +160,7 @@ static void on_notice(void *arg, uint32_t events)
 			continue;
 		}
 		if (n.kind == NOTICE_HOST)
-			uplink_host_notice(r->d.uplinks, n.text);
+			uplink_host_notice(r->d.uplinks, n.text, (enum host_news)n.news);
 		if (n.kind == NOTICE_RELOAD)
 			on_reload(r, n_fds > 0 ? fds[0] : -1, n.tap.text);
 		else if (n.kind == NOTICE_STOP)

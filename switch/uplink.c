@@ -20,6 +20,7 @@
 #include "switch/device.h"
 #include "switch/legs.h"
 #include "switch/lessee.h"
+#include "switch/want.h"
 
 enum { MTU_DEFAULT = 1500, MTU_MIN = 68 };
 
@@ -27,6 +28,7 @@ struct uplinks {
 	struct daemon *d;
 	struct uplink_state state[CONF_UPLINKS_MAX];
 	unsigned n;
+	char host_trouble[UPLINK_STATE_TEXT];	/* of all host uplinks */
 	struct lessee lessee[CONF_UPLINKS_MAX]; /* by name, not by place */
 	bool is_listening;
 };
@@ -79,6 +81,8 @@ static void see_leg(struct uplinks *u, struct uplink_state *s, const struct conf
 	s->slot = p ? p->slot : SLOT_MAX;
 	if (!leg || !leg->vid)
 		return;
+	if (cu->kind == UPLINK_HOST)
+		snprintf(s->trouble, sizeof(s->trouble), "%s", u->host_trouble);
 	s->mac = leg->mac;
 	s->v4 = leg->v4;
 	s->v6 = leg->v6;
@@ -111,10 +115,21 @@ static const struct conf_network *inside_of(const struct conf *c, const char *up
 	return NULL;
 }
 
+/* A gateway of zeros, in either clothes, is none. */
+static void take_lease(struct uplink_state *s, const struct dhcp_lease *lease)
+{
+	static const struct ip any4 = {{[10] = 0xff, [11] = 0xff}};
+
+	s->dhcp = UPLINK_BOUND;
+	s->v4 = (struct prefix){lease->address.ip, lease->address.len, true};
+	s->next4 = lease->gateway;
+	s->has_next4 = ip_is_v4(&lease->gateway) && !ip_equal(&lease->gateway, &any4);
+	s->mtu = lease->mtu;
+}
+
 static void set_lease(struct uplinks *u, struct uplink_state *s, const struct dhcp_lease *lease)
 {
 	char object[EVENT_OBJECT_SIZE], address[PREFIX_TEXT], gateway[IP_TEXT];
-	static const struct ip any4 = {{[10] = 0xff, [11] = 0xff}};
 	const struct conf_network *net =
 		lease ? inside_of(u->d->conf, s->name, &lease->address) : NULL;
 
@@ -133,12 +148,7 @@ static void set_lease(struct uplinks *u, struct uplink_state *s, const struct dh
 	} else if (!lease) {
 		state_event(u->d->state, "uplink_lease", object, "the lease ended");
 	} else {
-		s->dhcp = UPLINK_BOUND;
-		s->v4 = lease->address;
-		s->next4 = lease->gateway;
-		s->has_next4 = !ip_equal(&lease->gateway, &(struct ip){0}) &&
-			       !ip_equal(&lease->gateway, &any4);
-		s->mtu = lease->mtu;
+		take_lease(s, lease);
 		state_event(u->d->state, "uplink_lease", object, "%s, gateway %s",
 			    prefix_text(&lease->address, address),
 			    s->has_next4 ? ip_text(&lease->gateway, gateway) : "none");
@@ -201,7 +211,8 @@ static void settle_lessees(struct uplinks *u)
 		while (u->lessee[place].is_running)
 			place++;
 		u->lessee[place] = (struct lessee){.d = u->d, .on_change = on_lease, .arg = u};
-		s->dhcp = UPLINK_ASKING;
+		if (s->dhcp != UPLINK_BOUND)
+			s->dhcp = UPLINK_ASKING;
 		lessee_start(&u->lessee[place], s->name, &s->mac, s->vid);
 	}
 }
@@ -270,7 +281,8 @@ static bool is_same_host(const struct conf *a, const struct conf *b)
 	return is_same;
 }
 
-int uplinks_set_host(const struct conf *to, const struct conf *was, char why[static LINK_TEXT_SIZE])
+int uplinks_set_host(struct uplinks *u, const struct conf *to, const struct conf *was,
+		     char why[static LINK_TEXT_SIZE])
 {
 	struct host_set set;
 	struct nft_uplink *uplinks;
@@ -284,6 +296,8 @@ int uplinks_set_host(const struct conf *to, const struct conf *was, char why[sta
 	if (rc < 0)
 		return rc;
 	rc = broker_host_set(&set, uplinks, forwards, why);
+	if (rc == 0)
+		snprintf(u->host_trouble, sizeof(u->host_trouble), "%s", why);
 	free(uplinks);
 	free(forwards);
 	return rc;
@@ -319,17 +333,51 @@ void uplink_link_notice(struct uplinks *u, const struct link_answer *a, const in
 		lessee_link(lessee_of(u, p->name));
 }
 
-void uplink_host_notice(struct uplinks *u, const char *text)
+void uplink_host_notice(struct uplinks *u, const char *text, enum host_news news)
 {
 	const struct conf *c = u->d->conf;
 	char object[EVENT_OBJECT_SIZE];
 
+	if (news != HOST_EVENT)
+		snprintf(u->host_trouble, sizeof(u->host_trouble), "%s",
+			 news == HOST_TROUBLE ? text : "");
 	for (size_t i = 0; i < c->n_uplinks && i < u->n; i++) {
 		if (c->uplinks[i].kind != UPLINK_HOST)
 			continue;
 		object_of(c->uplinks[i].name, object);
 		state_event(u->d->state, "uplink_host", object, "%s", text);
-		snprintf(u->state[i].trouble, sizeof(u->state[i].trouble), "%s", text);
+		if (news != HOST_EVENT)
+			snprintf(u->state[i].trouble, sizeof(u->state[i].trouble), "%s",
+				 u->host_trouble);
+	}
+}
+
+/* A tap of ours that somebody deleted is made again. */
+static void mend_tap(struct uplinks *u, struct port *p)
+{
+	char why[TAP_TEXT_SIZE], object[EVENT_OBJECT_SIZE];
+	size_t n = 0;
+	struct want *wants = wants_of(u->d->conf, &n);
+	const struct want *w = wants ? want_find(wants, n, p->name) : NULL;
+
+	if (w && device_open(u->d, p, w, false, why) == 0) {
+		object_of(p->name, object);
+		state_event(u->d->state, "uplink_up", object, "interface %s was made again",
+			    p->ifname);
+		apply_publish(u->d);
+	}
+	free(wants);
+}
+
+void uplinks_tick(struct uplinks *u)
+{
+	const struct conf *c = u->d->conf;
+
+	for (size_t i = 0; i < c->n_uplinks; i++) {
+		struct port *p = device_port(u->d, c->uplinks[i].name);
+
+		if (p && p->kind == PORT_UPLINK && atomic_load(&p->state) == PORT_WAITING)
+			mend_tap(u, p);
 	}
 }
 
@@ -359,9 +407,24 @@ const struct uplink_state *uplink_at(const struct uplinks *u, unsigned n)
 struct uplinks *uplinks_create(struct daemon *d)
 {
 	struct uplinks *u = calloc(1, sizeof(*u));
+	uint64_t now_ms = clock_ms();
 
-	if (u)
-		u->d = d;
+	if (!u)
+		return NULL;
+	u->d = d;
+	/* A switch that starts again has its addresses at once, and with them its sessions; the client asks whether they hold. */
+	for (unsigned i = 0; i < CONF_UPLINKS_MAX; i++) {
+		const struct kept_lease *k = &d->state->lease[i];
+		struct uplink_state *s = &u->state[u->n];
+
+		if (!k->name[0] || !memchr(k->name, 0, sizeof(k->name)) ||
+		    k->lease.end_ms <= now_ms || k->lease.address.len > 32 ||
+		    !ip_is_v4(&k->lease.address.ip))
+			continue;
+		snprintf(s->name, sizeof(s->name), "%s", k->name);
+		take_lease(s, &k->lease);
+		u->n++;
+	}
 	return u;
 }
 

@@ -45,11 +45,13 @@ void uplinks_leave(struct uplinks *u, const struct conf *to);
 /* The running configuration is another: states come and go with its uplinks. */
 void uplinks_apply(struct uplinks *u);
 /* Has the broker do in the host what conf says.  was: the running one, NULL at the start.  0, or -errno with the reason. */
-int uplinks_set_host(const struct conf *to, const struct conf *was,
+int uplinks_set_host(struct uplinks *u, const struct conf *to, const struct conf *was,
 		     char why[static LINK_TEXT_SIZE]);
+/* From time to time: what no notice tells. */
+void uplinks_tick(struct uplinks *u);
 
 /* Notices of the broker.  fds: n_fds of the answer, taken. */
 void uplink_link_notice(struct uplinks *u, const struct link_answer *a, const int *fds);
-void uplink_host_notice(struct uplinks *u, const char *text);
+void uplink_host_notice(struct uplinks *u, const char *text, enum host_news news);
 
 #endif

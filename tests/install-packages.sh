@@ -29,6 +29,7 @@ check      util-linux            nsenter, setpriv, flock
 check      python3               scenarios that make frames
 check      python3-scapy         frames of every protocol
 check      nftables              others' tables, and a look at ours
+check      dnsmasq-base          gives an uplink its address
 check      jq                    reads the JSON of vfab
 check      iperf3                throughput, and rates that must hold
 check      tcpdump               reads the captures that vfab writes

@@ -11,20 +11,28 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# "KIND FILE RFC NUMBER" of every tag; lists are taken apart, letters dropped.
+# "KIND FILE RFC NUMBER" of every tag; lists are taken apart, letters dropped, and a tag may go on in the next line of its comment.
 tags()
 {
 	git ls-files -co --exclude-standard -- '*.c' '*.h' 'tests/*.sh' 'tests/*.py' | grep -vE '^tests/(rfc-index\.sh|bench/)' | sort |
-		xargs grep -HoE 'RFC (4787|5382|5508|6888),? REQ-[0-9]+[a-z]?((,| and|, and)? REQ-[0-9]+[a-z]?)*|RFC 7857,? [0-9]+(\.[0-9]+)?\b' |
-		awk -F: '{
-			kind = $1 ~ /^tests\// ? "test" : "source"
-			n = split($2, word, /[ ,]+/)
-			for (i = 3; i <= n; i++)
-				if (word[i] ~ /^(REQ-)?[0-9]/) {
-					sub(/[a-z]$/, "", word[i])
-					print kind, $1, word[2], word[i]
-				}
-		}' | sort -u
+		xargs awk '
+		function find(file, text,  kind, tag, n, i, word) {
+			kind = file ~ /^tests\// ? "test" : "source"
+			while (match(text, /RFC (4787|5382|5508|6888),? REQ-[0-9]+[a-z]?((,| and|, and)? REQ-[0-9]+[a-z]?)*|RFC 7857,? [0-9]+(\.[0-9]+)?/)) {
+				tag = substr(text, RSTART, RLENGTH)
+				text = substr(text, RSTART + RLENGTH)
+				n = split(tag, word, /[ ,]+/)
+				for (i = 3; i <= n; i++)
+					if (word[i] ~ /^(REQ-)?[0-9]/) {
+						sub(/[a-z]$/, "", word[i])
+						print kind, file, word[2], word[i]
+					}
+			}
+		}
+		FNR == 1 { find(last, text); text = ""; last = FILENAME }
+		{ sub(/^[ \t]*[#*]+ */, ""); text = text $0 " " }
+		END { find(last, text) }
+	' | sort -u
 }
 
 render()

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switch/base/units.h"
 #include "switch/conf.h"
 #include "tools/client.h"
 #include "tools/say.h"
@@ -57,26 +58,6 @@ static enum import_line put_rule(char *const field[static FIELDS], char spec[sta
 	snprintf(spec, IMPORT_TEXT, "%s%s%.16s:%s:%.16s/%s", host, host[0] ? ":" : "",
 		 field[RULE_HOST_PORT], guest, field[RULE_GUEST_PORT], field[RULE_PROTO]);
 	return IMPORT_SPEC;
-}
-
-/* Cuts text in place at each separator that stands in no brackets; how many fields, 0 when too many. */
-static int split(char *text, char separator, char *field[static FIELDS])
-{
-	bool in_brackets = false;
-	int n = 1;
-
-	field[0] = text;
-	for (char *p = text; *p; p++) {
-		if (*p == '[' || *p == ']')
-			in_brackets = *p == '[';
-		if (*p != separator || in_brackets)
-			continue;
-		if (n == FIELDS)
-			return 0;
-		*p = '\0';
-		field[n++] = p + 1;
-	}
-	return n;
 }
 
 /* Without blanks and a pair of quotes around it. */
@@ -165,11 +146,11 @@ enum import_line import_line(const char *line, char section[static 32],
 		return IMPORT_NONE;
 	rule = find_rule(text);
 	if (strchr(rule, ','))
-		return split(rule, ',', field) == FIELDS
+		return units_split(rule, ',', field, FIELDS) == FIELDS
 			       ? put_rule(field, spec)
 			       : bad(spec, "expected NAME,PROTO,HOST,PORT,GUEST,PORT");
 	snprintf(spec, IMPORT_TEXT, "%.250s", rule);
-	if (split(rule, ':', field) == FIELDS)
+	if (units_split(rule, ':', field, FIELDS) == FIELDS)
 		return put_rule(field, spec);
 	return IMPORT_SPEC;
 }

@@ -20,7 +20,7 @@
 	X(VLAN_RESERVED, "vlan_reserved", "VLAN id 4095")                                  \
 	X(GUARD_MAC, "guard_mac", "source is not the address this port may use")           \
 	X(MAC_LIMIT, "mac_limit", "the port has learned as many addresses as it may")      \
-	X(RATE, "rate", "over the port's rate")                                            \
+	X(RATE, "rate", "over the port's rate, or that of gateway answers")                \
 	X(STORM, "storm", "over the port's broadcast, multicast or unknown limit")         \
 	X(LOOP, "loop", "the port is in a loop, and this is over its cap")                 \
 	X(SAME_PORT, "same_port", "destination is behind the port it came from")           \
@@ -38,7 +38,7 @@
 	X(TTL, "ttl", "its time to live ended at the gateway")                             \
 	X(NO_ROUTE, "no_route", "the gateway knows no way to that destination")            \
 	X(NETWORKS_APART, "networks_apart", "no route lets this network reach that one")   \
-	X(NO_NEIGHBOUR, "no_neighbour", "nobody answers for the next hop, or too many wait for it") \
+	X(NO_NEIGHBOUR, "no_neighbour", "nobody answers for the next hop, or too many wait") \
 	X(MTU, "mtu", "larger than the way out allows, and not to be fragmented")          \
 	X(FRAGMENT, "fragment", "a fragment that overlaps, or came too early for too long") \
 	X(NO_SERVICE, "no_service", "for the gateway itself, which does not serve that")   \

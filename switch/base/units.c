@@ -126,3 +126,22 @@ bool units_truth(const char *text, uint64_t *out)
 	}
 	return false;
 }
+
+unsigned units_split(char *text, char separator, char **part, unsigned max)
+{
+	bool in_brackets = false;
+	unsigned n = 1;
+
+	part[0] = text;
+	for (char *p = text; *p; p++) {
+		if (*p == '[' || *p == ']')
+			in_brackets = *p == '[';
+		if (*p != separator || in_brackets)
+			continue;
+		if (n == max)
+			return max + 1;
+		*p = '\0';
+		part[n++] = p + 1;
+	}
+	return n;
+}

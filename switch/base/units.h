@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* units: numbers with a unit and truths, as users write them, and the nearest word to a misspelt one. */
+/* units: numbers with a unit and truths, as users write them, parts of a text, and the nearest word to a misspelt one. */
 #ifndef VFAB_BASE_UNITS_H
 #define VFAB_BASE_UNITS_H
 
@@ -20,6 +20,9 @@ enum { UNITS_TEXT = 24 };
 const char *units_duration_text(uint64_t ms,
 				char buf[static UNITS_TEXT]); /* shortest form that parses back */
 const char *units_bits_text(uint64_t bits, char buf[static UNITS_TEXT]);
+
+/* Cuts text in place at each separator that stands in no brackets, into at most max parts; how many, max + 1 when more. */
+unsigned units_split(char *text, char separator, char **part, unsigned max);
 
 /* The word of the NULL-terminated list nearest to word (edit distance <= 1/3 of its length + 1), or NULL. */
 const char *nearest_word(const char *word, const char *const *words);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * port: what all kinds of ports share outside the path of a frame: sums of counters, and words.
+ * port: what all kinds of ports share outside the path of a frame: how they begin, sums of counters, and words.
  *
  * Each worker counts for itself (struct port_counters); whoever shows a port adds them up here.
  */
@@ -8,6 +8,16 @@
 
 #include <assert.h>
 #include <stddef.h>
+
+void port_open(struct port *p, const struct port_ops *ops, void *priv)
+{
+	unsigned q;
+
+	p->ops = ops;
+	p->priv = priv;
+	for (q = 0; q < PORT_QUEUES_MAX; q++)
+		atomic_store_explicit(&p->fd[q], -1, memory_order_relaxed);
+}
 
 uint64_t port_sum(const struct port *p, const _Atomic uint64_t *first)
 {

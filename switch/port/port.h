@@ -119,6 +119,9 @@ static inline void count(_Atomic uint64_t *c, uint64_t n)
 	atomic_store_explicit(c, n, memory_order_relaxed);
 }
 
+/* For the open of a kind: p is one of it, without descriptors. */
+void port_open(struct port *p, const struct port_ops *ops, void *priv);
+
 /* The sum over all workers of the counter at the same place as *first, which lies in counters[0]. */
 uint64_t port_sum(const struct port *p, const _Atomic uint64_t *first);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tap: bursts of plain read(2) and writev(2), which measure faster here than io_uring.
+ * tap: bursts of plain read(2) and writev(2) (vnet.c), which measure faster here than io_uring.
  *
  * A frame is read with its virtio-net header right in front of it into one buffer of the worker; its
  * first SNAP_MAX bytes are the snapshot, the rest is the body.  The kernel filled the buffer and nobody
@@ -15,22 +15,14 @@
 #include "switch/port/tap.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "switch/port/gso.h"
 #include "switch/port/scratch.h"
+#include "switch/port/vnet.h"
 
-enum { VNET_BYTES = 12, MAC_PAIR = 12 };
-
-/* struct virtio_net_hdr_mrg_rxbuf, little-endian as x86 and arm64 taps have it. */
-struct vnet_header {
-	struct offload off;
-	uint16_t num_buffers;
-};
-_Static_assert(sizeof(struct vnet_header) == VNET_BYTES, "what TUNSETVNETHDRSZ says");
+enum { VNET_BYTES = VNET_TAP_BYTES }; /* little-endian as x86 and arm64 taps have it */
 
 struct tap {
 	_Atomic unsigned can; /* enum offload_can of the kernel */
@@ -71,112 +63,6 @@ static unsigned tap_rx(struct port *p, unsigned q, struct scratch *s, struct vec
 	return n;
 }
 
-static enum drop drop_of_errno(int error)
-{
-	switch (error) {
-	case EAGAIN:
-	case ENOBUFS:
-	case ENOMEM:
-		return DROP_TX_FULL;
-	case EIO:    /* the interface is set down */
-	case EBADFD: /* the device is gone */
-	case EBADF:
-		return DROP_PORT_DOWN;
-	default:
-		return DROP_TX_ERROR;
-	}
-}
-
-/* What one frame becomes on its way out; the state of a segmentation. */
-struct tap_out {
-	int fd;
-	struct tag tag;
-	uint16_t frames;
-	uint32_t bytes;
-	enum drop drop;
-};
-
-/*
- * Fills head with the vnet header, and with the addresses and the tag when there is one; returns how
- * many bytes that are.  The frame goes on at *skip.
- */
-static size_t write_head(uint8_t head[static VNET_BYTES + MAC_PAIR + TAG_BYTES], struct offload off,
-			 struct tag tag, const uint8_t *macs, size_t *skip)
-{
-	struct vnet_header h = {.off = off};
-	size_t n = VNET_BYTES;
-
-	*skip = 0;
-	if (tag.tpid) {
-		if (h.off.flags & OFFLOAD_NEEDS_CSUM)
-			h.off.csum_start += TAG_BYTES;
-		if (h.off.hdr_len)
-			h.off.hdr_len += TAG_BYTES;
-		memcpy(head + VNET_BYTES, macs, MAC_PAIR);
-		tag_write(head + VNET_BYTES + MAC_PAIR, tag);
-		n += MAC_PAIR + TAG_BYTES;
-		*skip = MAC_PAIR;
-	}
-	memcpy(head, &h, sizeof(h));
-	return n;
-}
-
-static bool tap_emit(const struct segment *seg, void *arg)
-{
-	struct tap_out *o = arg;
-	uint8_t head[VNET_BYTES + MAC_PAIR + TAG_BYTES];
-	size_t skip;
-	size_t n = write_head(head, seg->off, o->tag, seg->bytes, &skip);
-	struct iovec iov[2] = {
-		{head, n},
-		{(void *)(uintptr_t)(seg->bytes + skip), seg->len - skip},
-	};
-
-	if (writev(o->fd, iov, 2) < 0) {
-		o->drop = drop_of_errno(errno);
-		return false;
-	}
-	o->frames++;
-	o->bytes += seg->len + (o->tag.tpid ? TAG_BYTES : 0);
-	return true;
-}
-
-/* A frame that the kernel does not take as it is. */
-static void tap_tx_segmented(int fd, struct scratch *s, struct tx_frame *t, unsigned can)
-{
-	struct tap_out o = {.fd = fd, .tag = t->tag, .drop = DROP_NO_MEMORY};
-
-	gso_segment(t->f, can, s->segment, SEGMENT_BYTES, tap_emit, &o);
-	if (!o.frames) {
-		t->drop = o.drop;
-		return;
-	}
-	t->frames = o.frames;
-	t->bytes = o.bytes;
-}
-
-static void tap_tx_one(int fd, struct scratch *s, struct tx_frame *t)
-{
-	const struct frame *f = t->f;
-	uint8_t head[VNET_BYTES + MAC_PAIR + TAG_BYTES];
-	size_t skip;
-	struct iovec *iov = &s->iov[s->iovs]; /* behind the bodies of the vector in hand */
-	int room = SCRATCH_IOVS - (int)s->iovs, used;
-
-	if (room > IOV_MAX)
-		room = IOV_MAX;
-	iov[0] = (struct iovec){head, write_head(head, f->off, t->tag, f->snap, &skip)};
-	used = frame_iov(f, (uint32_t)skip, iov + 1, room - 1);
-	if (used < 0) { /* too many pieces for one call: gather */
-		uint32_t n = frame_copy(f, (uint32_t)skip, s->segment, SEGMENT_BYTES);
-
-		iov[1] = (struct iovec){s->segment, n};
-		used = 1;
-	}
-	if (writev(fd, iov, 1 + used) < 0)
-		t->drop = (uint8_t)drop_of_errno(errno);
-}
-
 static unsigned tap_tx(struct port *p, unsigned q, struct scratch *s, struct tx_frame *t,
 		       unsigned n)
 {
@@ -186,13 +72,10 @@ static unsigned tap_tx(struct port *p, unsigned q, struct scratch *s, struct tx_
 	unsigned odd = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (fd < 0)
-			t[i].drop = DROP_PORT_DOWN;
-		else if (t[i].f->off.gso_type && !gso_passes(t[i].f, can))
-			tap_tx_segmented(fd, s, &t[i], can);
-		else
-			tap_tx_one(fd, s, &t[i]);
-		odd += t[i].drop || t[i].frames != 1;
+		struct vnet_way w = {.fd = fd, .vnet_bytes = VNET_BYTES};
+
+		vnet_send(&w, s, &t[i], can);
+		odd += vnet_answer(&w, &t[i]);
 	}
 	return odd;
 }
@@ -221,10 +104,7 @@ int tap_open(struct port *p)
 
 	if (!tap)
 		return -ENOMEM;
-	p->ops = &tap_ops;
-	p->priv = tap;
-	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
-		atomic_store_explicit(&p->fd[q], -1, memory_order_relaxed);
+	port_open(p, &tap_ops, tap);
 	return 0;
 }
 

@@ -430,11 +430,8 @@ int vhost_open(struct port *p, struct vring_place *place)
 		atomic_store(&vh->err[i], -1);
 		atomic_store(&vh->call[i], -1);
 	}
-	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
-		atomic_store(&p->fd[q], -1);
 	init_empty(vh);
-	p->ops = &vhost_ops;
-	p->priv = vh;
+	port_open(p, &vhost_ops, vh);
 	return 0;
 }
 

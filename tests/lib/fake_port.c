@@ -112,17 +112,14 @@ struct fake *fake_create(const char *name, uint16_t slot)
 	if (posix_memalign((void **)&fake, 64, sizeof(*fake)) != 0)
 		return NULL;
 	memset(fake, 0, sizeof(*fake));
-	fake->port.ops = &fake_ops;
+	port_open(&fake->port, &fake_ops, fake);
 	fake->port.kind = PORT_FAKE;
-	fake->port.priv = fake;
 	fake->port.slot = slot;
 	fake->port.queues = 1;
 	fake->port.state = PORT_UP;
 	fake->room = UINT_MAX;
 	fake->snap_max = SNAP_MAX;
 	rate_init(&fake->port.loop_cap, 100, 100);
-	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
-		fake->port.fd[q] = -1;
 	snprintf(fake->port.name, sizeof(fake->port.name), "%s", name);
 	return fake;
 }

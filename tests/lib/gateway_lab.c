@@ -152,6 +152,7 @@ struct lab *gate_create(void)
 	if (!l->table || l->region == MAP_FAILED || !l->head_long ||
 	    gateway_made_init(&l->made) < 0)
 		abort();
+	l->snap = 64;
 	l->call.now_ns = 5000000000;
 	l->g = gateway_create(l->table, true, l->region, true, seed, l->call.now_ns);
 	if (!l->g)
@@ -394,6 +395,15 @@ void gate_read(struct gate_frame *to, const struct frame *f)
 		check_ip(to, f);
 }
 
+bool gate_has_ip(const struct gate_frame *f, unsigned at, const char *text)
+{
+	struct ip ip = ip_of(text);
+
+	if (ip_is_v4(&ip))
+		return memcmp(f->b + at, ip.b + 12, 4) == 0;
+	return memcmp(f->b + at, &ip, sizeof(ip)) == 0;
+}
+
 void gate_made(const struct lab *l, unsigned i, struct gate_frame *to)
 {
 	assert(i < l->made.vec.n);
@@ -430,6 +440,16 @@ void gate_run(struct lab *l)
 	check_all(l);
 }
 
+struct frame *gate_pass(struct lab *l, uint16_t vid, const struct gate_frame *f)
+{
+	struct frame *of;
+
+	gate_clear(l);
+	of = gate_give(l, vid, f, l->snap);
+	gate_run(l);
+	return of;
+}
+
 uint64_t gate_tick(struct lab *l, uint64_t seconds)
 {
 	uint64_t next;
@@ -455,4 +475,16 @@ void gate_meet(struct lab *l, uint16_t vid, const char *text)
 
 	neigh_learn(gateway_neigh(l->g), &c, l->call.now_ns);
 	neigh_learn(gateway_neigh(l->g), &c, l->call.now_ns);
+}
+
+int gate_setup(void **state)
+{
+	*state = gate_create();
+	return 0;
+}
+
+int gate_teardown(void **state)
+{
+	gate_destroy(*state);
+	return 0;
 }

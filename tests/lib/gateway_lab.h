@@ -29,6 +29,7 @@ struct lab {
 	uint8_t *mem[2 * VEC_SIZE]; /* snapshots and bodies of frames given, of their exact size */
 	struct iovec body[VEC_SIZE];
 	struct vec v;
+	uint32_t snap; /* of gate_pass(); 64 unless told */
 };
 
 struct lab *gate_create(void);
@@ -56,13 +57,21 @@ void gate_echo(struct gate_frame *f, const struct gate_say *say, uint16_t id, ui
 /* op 1 or 2; from a host to `to` (zero: everybody). */
 void gate_arp(struct gate_frame *f, uint16_t vid, uint8_t op, struct mac sha, const char *spa, const char *tpa, struct mac to);
 
+/* For cmocka: *state is the lab. */
+int gate_setup(void **state);
+int gate_teardown(void **state);
+
 /* Gives a frame; snap bytes of it are the snapshot. */
 struct frame *gate_give(struct lab *l, uint16_t vid, const struct gate_frame *f, uint32_t snap);
 void gate_run(struct lab *l);	/* takes all that were given */
 void gate_clear(struct lab *l);	/* forgets them */
+/* One frame through, alone, with a snapshot of l->snap; what became of it. */
+struct frame *gate_pass(struct lab *l, uint16_t vid, const struct gate_frame *f);
 uint64_t gate_tick(struct lab *l, uint64_t seconds); /* later */
 /* The frame as it would leave; asserts that its headers and checksums are right. */
 void gate_read(struct gate_frame *to, const struct frame *f);
+/* Whether the address at byte `at` is that one. */
+bool gate_has_ip(const struct gate_frame *f, unsigned at, const char *text);
 /* Made frame i. */
 void gate_made(const struct lab *l, unsigned i, struct gate_frame *to);
 /* Host `last` of that VLAN says who it is, so that nothing waits for it. */

@@ -4,7 +4,8 @@
  *
  *   "lan"  lan0 192.0.2.9, 2001:db8::9  ---- veth ----  eth0 192.0.2.1, 192.0.2.7, 2001:db8::1  "host"
  *
- * The process is in "host".  Needs root, or user namespaces, and the program ip: else net_lab_open() says false, and the test is skipped.
+ * The process is in "host".  Needs root, or user namespaces, and the program ip: else net_lab_open() says false, and the test is
+ * skipped.
  */
 #ifndef VFAB_TESTS_NET_LAB_H
 #define VFAB_TESTS_NET_LAB_H

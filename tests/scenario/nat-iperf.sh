@@ -20,8 +20,8 @@ for kind in interface host; do
 	wait_for 5 run in1 ping -q -c 1 -W 1 198.51.100.10
 	wait_for 5 eval 'nsenter --net="/run/netns/$in1" ss -Hltn "sport = :5201" | grep . >/dev/null'
 	# TO FROM ARGUMENT...
-	for way in "in1 198.51.100.10 -p 5202" "in1 198.51.100.10 -p 5202 -R" "out1 198.51.100.1 -p 5201" "out1 198.51.100.1 -p 5201 -R" \
-		"in1 198.51.100.10 -p 5202 -u -b 200M -l 1200" "in1 2001:db8:51::10 -p 5202"; do
+	for way in "in1 198.51.100.10 -p 5202" "in1 198.51.100.10 -p 5202 -R" "out1 198.51.100.1 -p 5201" \
+		"in1 198.51.100.10 -p 5202 -u -b 500M -l 1200" "in1 2001:db8:51::10 -p 5202"; do
 		# shellcheck disable=SC2086
 		set -- $way
 		run "$1" timeout 30 iperf3 -c "${@:2}" -n "$BYTES" -J >"$T/iperf" || fail "iperf3 $way: $(jq -r .error "$T/iperf")"

@@ -27,7 +27,7 @@ else
 fi
 mute in1 in2 out1 out2
 
-STEPS=$([ -z "${SOAK:-}" ] && echo 800 || echo 20000)
+STEPS=$([ -z "${SOAK:-}" ] && echo 600 || echo 20000)
 RESULTS=$results SEED=$SEED STEPS=$STEPS nat_py <<'PY'
 from nat import *
 

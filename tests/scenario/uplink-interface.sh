@@ -26,6 +26,8 @@ for guest in on off; do
 		ethtool_of in1 eth0 tx $guest tso $guest gso $guest
 		ethtool_of fab up0 tx $wire tso $wire gso $wire
 		for to in 198.51.100.10 2001:db8:51::10; do
+			# One sender is enough to show that IPv6 is no other.
+			[ $guest = on ] || [ $to = 198.51.100.10 ] || continue
 			if [ $wire = off ]; then
 				run out1 tcpdump -q -Z root -i eth0 -Q in -s 0 -c 500 -U -w "$T/capture" tcp 2>"$T/capture.err" &
 				pid=$!
@@ -78,6 +80,11 @@ serve()
 	start out1 dnsmasq -d -C /dev/null --port=0 --interface=eth0 --bind-interfaces --dhcp-authoritative --no-ping --log-dhcp \
 		--dhcp-range="$1" --dhcp-option=3,"$2" --dhcp-leasefile="$T/leases" --pid-file=
 	dnsmasq=$STARTED
+	wait_for 5 serves
+}
+serves()
+{
+	nsenter --net="/run/netns/$out1" ss -Hlun "sport = :67" | grep . >/dev/null
 }
 dhcp_yaml()
 {
@@ -90,11 +97,9 @@ dhcp_yaml()
 		$(tap in1 "network: lan, ipv4: 10.0.0.11/24, gateway: 10.0.0.1")
 	EOF
 }
-# The interface is there before the server is: the client asks again.
+serve 198.51.100.50,198.51.100.59,255.255.255.0,2m 198.51.100.10
 fabric < <(dhcp_yaml)
 wait_for 5 ports_up in1
-sleep 0.3
-serve 198.51.100.50,198.51.100.59,255.255.255.0,2m 198.51.100.10
 is_bound()
 {
 	vfab uplink ls -o json | jq -e '.[0] | tostring | test("198\\.51\\.100\\.5[0-9]")'
@@ -103,17 +108,15 @@ wait_for 15 is_bound
 vfab uplink ls
 wait_for 5 run in1 ping -q -c 1 -W 1 198.51.100.10
 expect run in1 ping -q -c 3 -i 0.1 -W 1 198.51.100.20
-# The switch's death is not the end of the lease.
-before=$(vfab uplink ls -o json | jq -r '.[0] | tostring' | grep -oE '198\.51\.100\.5[0-9]' | head -n 1)
 expect_eq "leases" "$(grep -c . "$T/leases")" 1
 stop_fabric
 wait_for 3 grep -q DHCPRELEASE "$T/background.log"
 end_process "$dnsmasq"
 
-# N08: dnsmasq serves what its interface is in.
+# N08: dnsmasq serves what its interface is in; it is not there at once, and the client asks again.
 ip -n "$out1" addr add 10.0.0.254/24 dev eth0
-serve 10.0.0.50,10.0.0.59,255.255.255.0,2m 10.0.0.254
 fabric < <(dhcp_yaml)
+serve 10.0.0.50,10.0.0.59,255.255.255.0,2m 10.0.0.254
 says_overlap()
 {
 	vfab uplink ls -o json | jq -e '.[0] | tostring | test("10\\.0\\.0\\.")' &&
@@ -121,4 +124,3 @@ says_overlap()
 }
 wait_for 15 says_overlap
 vfab uplink ls
-echo "before: $before"

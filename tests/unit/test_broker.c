@@ -71,18 +71,6 @@ static void test_good_requests(void **state)
 	assert_int_equal(check(&q, &out), 0);
 }
 
-static struct broker_request good_link(void)
-{
-	struct broker_request q = {.op = BROKER_LINK_OPEN};
-
-	strcpy(q.link.port, "wan");
-	strcpy(q.link.interface, "eth0");
-	q.link.promisc = q.link.may_wait = q.link.n_refused = 1;
-	q.link.mac = (struct mac){{2, 0x76, 0x66, 0, 0, 1}};
-	ip_parse("192.0.2.1", &q.link.refused[0]);
-	return q;
-}
-
 static void test_bad_sizes(void **state)
 {
 	struct broker_request q = good_request(), out;
@@ -655,7 +643,7 @@ static void try_link(int broker)
 	struct nft_uplink uplink = {.ifname = "vu-a"};
 	struct nft_forward forward[2] = {{.first = 80}, {.first = 81}};
 	const struct host_set set = {.n_uplinks = 1, .n_forwards = 2};
-	struct link_spec spec = good_link().link;
+	struct link_spec spec = {.port = "wan", .interface = "eth0"};
 	struct broker_request q;
 	struct link_answer a;
 	char text[LINK_TEXT_SIZE];

@@ -23,34 +23,16 @@
 #include "bridge/packet.h"
 #include "bridge/packet_socket.h"
 #include "bridge/rtnl.h"
-#include "switch/base/loop.h"
 #include "switch/broker_links.h"
-#include "switch/broker_taps.h"
-#include "tests/lib/net_lab.h"
+#include "tests/lib/broker_lab.h"
 
 enum { WAIT_MS = 1000, QUIET_MS = 60, RING = PACKET_SLOTS * PACKET_SLOT_BYTES };
 
-static struct net_lab lab;
-static bool has_lab;
-static struct loop *loop;
-static struct taps *taps;
+static struct broker_lab lab;
 static struct links *links;
 static struct link_answer last; /* of an answer or notice */
 static int fds[2];
 static unsigned notices;
-
-static void on_due(void *arg)
-{
-	(void)arg;
-	loop_stop(loop);
-}
-
-static void on_time(void *arg, uint32_t events)
-{
-	(void)events;
-	*(bool *)arg = true;
-	loop_stop(loop);
-}
 
 static int take(const struct link_answer *a, const int *sent, void *arg)
 {
@@ -62,19 +44,18 @@ static int take(const struct link_answer *a, const int *sent, void *arg)
 	return 0;
 }
 
-/* Runs the loop until a notice came, at most ms; whether one did. */
-static bool noticed(unsigned ms)
+static bool ask(void)
 {
 	unsigned before = notices;
-	bool is_over = false;
-	int timer = loop_after(loop, ms, on_time, &is_over);
 
-	while (!is_over && notices == before) {
-		loop_run(loop);
-		links_tell(links, take, NULL);
-	}
-	loop_cancel(loop, timer);
+	links_tell(links, take, NULL);
 	return notices != before;
+}
+
+/* Waits for a notice, at most ms; whether one came. */
+static bool noticed(unsigned ms)
+{
+	return broker_lab_wait(&lab, ms, ask);
 }
 
 /* Without eBPF, as in a namespace for users, that is said instead of "is there". */
@@ -121,14 +102,10 @@ static int open_link(const struct link_spec *s)
 static int open_all(void **state)
 {
 	(void)state;
-	loop = loop_create();
-	if (access("/dev/net/tun", R_OK | W_OK) < 0 || !net_lab_open(&lab))
+	if (!broker_lab_open(&lab))
 		return 0;
-	taps = taps_create(loop, on_due, NULL);
-	assert_non_null(taps);
-	links = links_create(loop, taps, on_due, NULL);
+	links = links_create(lab.loop, lab.taps, broker_lab_due, &lab);
 	assert_non_null(links);
-	has_lab = true;
 	return 0;
 }
 
@@ -136,10 +113,7 @@ static int close_all(void **state)
 {
 	(void)state;
 	links_destroy(links);
-	taps_destroy(taps);
-	loop_destroy(loop);
-	if (has_lab)
-		net_lab_close(&lab);
+	broker_lab_close(&lab);
 	return 0;
 }
 
@@ -148,7 +122,7 @@ static int begin(void **state)
 {
 	(void)state;
 	notices = 0;
-	if (has_lab)
+	if (lab.is_open)
 		net_lab_run("ip link set eth0 up");
 	return 0;
 }
@@ -156,7 +130,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	if (!has_lab)
+	if (!lab.is_open)
 		return 0;
 	links_unclaim(links);
 	links_sweep(links);
@@ -169,7 +143,7 @@ static int end(void **state)
 
 static void need_lab(void)
 {
-	if (!has_lab)
+	if (!lab.is_open)
 		skip();
 }
 
@@ -197,12 +171,12 @@ static void test_refused(void **state)
 	assert_int_equal(open_link(&s), EBUSY);
 	assert_non_null(strstr(last.text, "port of bridge br0"));
 	net_lab_run("ip link del br0");
-	taps_open(taps, &own, &tap, tap_fds);
+	taps_open(lab.taps, &own, &tap, tap_fds);
 	assert_int_equal(tap.error, 0);
 	s = spec_of("own0");
 	assert_int_equal(open_link(&s), EINVAL);
 	assert_non_null(strstr(last.text, "one of the fabric's own"));
-	taps_close(taps, "own");
+	taps_close(lab.taps, "own");
 	/* Two of ours on one interface. */
 	s = spec_of("eth0");
 	assert_int_equal(open_link(&s), 0);
@@ -294,7 +268,7 @@ static void test_life(void **state)
 	expect_one(PORT_UP, "is there");
 	net_lab_run("ip link del br0");
 	/* Moved away, it is as good as deleted. */
-	net_lab_run("ip link set eth9 netns /proc/%d/fd/%d", (int)getpid(), lab.lan);
+	net_lab_run("ip link set eth9 netns /proc/%d/fd/%d", (int)getpid(), lab.net.lan);
 	expect_one(PORT_WAITING, "eth9 is gone");
 	net_lab_run("ip link del p9");
 }

@@ -35,36 +35,13 @@ static int setup(void **state)
 {
 	struct lab *l = gate_create();
 
+	l->snap = 128;
 	gate_meet(l, VID_U, "192.0.2.254");
 	gate_meet(l, VID_U, "2001:db8::fe");
 	gate_meet(l, VID_A, "10.10.0.5");
 	gate_meet(l, VID_A, "fd00:a::5");
 	*state = l;
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	gate_destroy(*state);
-	return 0;
-}
-
-static struct frame *pass(struct lab *l, uint16_t vid, const struct gate_frame *f)
-{
-	struct frame *of;
-
-	gate_clear(l);
-	of = gate_give(l, vid, f, 128);
-	gate_run(l);
-	return of;
-}
-
-static void assert_v4(const struct gate_frame *f, unsigned at, const char *text)
-{
-	struct ip ip;
-
-	assert_true(ip_parse(text, &ip));
-	assert_memory_equal(f->b + at, ip.b + 12, 4);
 }
 
 /* The one made frame is an ICMP error of IPv4 from `src` to 10.10.0.5 about what he sent. */
@@ -76,9 +53,9 @@ static void assert_error(const struct lab *l, uint8_t type, uint8_t code, const 
 	assert_int_equal(out.b[IP + 9], PROTO_ICMP);
 	assert_int_equal(out.b[L4], type);
 	assert_int_equal(out.b[L4 + 1], code);
-	assert_v4(&out, SRC, src);
-	assert_v4(&out, DST, "10.10.0.5");
-	assert_v4(&out, INNER + 12, "10.10.0.5");
+	assert_true(gate_has_ip(&out, SRC, src));
+	assert_true(gate_has_ip(&out, DST, "10.10.0.5"));
+	assert_true(gate_has_ip(&out, INNER + 12, "10.10.0.5"));
 	assert_true(out.len <= IP + 576);
 }
 
@@ -89,12 +66,12 @@ static void test_ttl(void **state)
 
 	say.ttl = 1;
 	gate_udp(&in, &say, 4000, 33434, 1000);
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_TTL);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_TTL);
 	assert_error(l, 11, 0, "10.10.0.1");
 	assert_memory_equal(out.b + INNER, in.b + IP, 548);
 	six.ttl = 1;
 	gate_udp(&in, &six, 4000, 33434, 1400);
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_TTL);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_TTL);
 	gate_made(l, 0, &out);
 	assert_int_equal(out.b[L4_6], 3);
 	assert_int_equal(out.len, IP + 1280);
@@ -103,11 +80,11 @@ static void test_ttl(void **state)
 	say.proto = PROTO_ICMP;
 	gate_ip(&in, &say,
 		"\3\3\0\0\0\0\0\0\105\0\0\34\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 36);
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_TTL);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_TTL);
 	assert_int_equal(l->made.vec.n, 0);
 	say.flags = 100;
 	gate_udp(&in, &say, 4000, 33434, 1000);
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_TTL);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_TTL);
 	assert_int_equal(l->made.vec.n, 0);
 }
 
@@ -119,14 +96,14 @@ static void test_ttl_in(void **state)
 
 	say.ttl = 1;
 	gate_udp(&in, &say, 4000, 8080, 10);
-	assert_int_equal(pass(l, VID_U, &in)->drop, DROP_TTL);
+	assert_int_equal(gate_pass(l, VID_U, &in)->drop, DROP_TTL);
 	assert_int_equal(l->made.vec.n, 1);
 	assert_int_equal(l->made.vec.f[0].tci, VID_U);
 	gate_made(l, 0, &out);
 	assert_int_equal(out.b[L4], 11);
-	assert_v4(&out, SRC, "192.0.2.1");
-	assert_v4(&out, DST, "198.51.100.7");
-	assert_v4(&out, INNER + 16, "192.0.2.1");
+	assert_true(gate_has_ip(&out, SRC, "192.0.2.1"));
+	assert_true(gate_has_ip(&out, DST, "198.51.100.7"));
+	assert_true(gate_has_ip(&out, INNER + 16, "192.0.2.1"));
 	assert_int_equal(read_be16(out.b + INNER + 22), 8080);
 }
 
@@ -138,19 +115,19 @@ static void test_mtu_df(void **state)
 	l->conf->leg[LAB_U].mtu = 1400;
 	say.flags = DF;
 	gate_udp(&in, &say, 4000, 53, 1400);
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_MTU);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_MTU);
 	assert_error(l, 3, 4, "10.10.0.1");
 	assert_int_equal(read_be16(out.b + L4 + 6), 1400);
 	assert_int_equal(read_be16(out.b + INNER + 20), 4000);
 	gate_udp(&in, &a_out6, 4000, 53, 1400);
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_MTU);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_MTU);
 	assert_int_equal(l->made.vec.n, 1);
 	gate_made(l, 0, &out);
 	assert_int_equal(out.b[L4_6], 2);
 	assert_int_equal(read_be32(out.b + L4_6 + 4), 1400);
 	/* exactly the MTU is not too large */
 	gate_udp(&in, &say, 4000, 53, 1372);
-	assert_int_equal(pass(l, VID_A, &in)->out, OUT_NONE);
+	assert_int_equal(gate_pass(l, VID_A, &in)->out, OUT_NONE);
 }
 
 /* Collects the fragments: the payload in order, as if it had arrived. */
@@ -231,7 +208,7 @@ static void test_fragment_again(void **state)
 	say.flags = MF;
 	say.id = 77;
 	gate_udp(&in, &say, 4000, 53, 1192);
-	f = pass(l, VID_A, &in);
+	f = gate_pass(l, VID_A, &in);
 	assert_int_equal(f->drop, DROP_NONE);
 	assert_int_equal(l->made.vec.n, 2);
 	gate_made(l, 1, &out);
@@ -249,7 +226,7 @@ static void test_gso(void **state)
 		l->conf->leg[LAB_U].mtu = 1500;
 		say.flags = df ? DF : 0;
 		gate_tcp(&in, &say, 4000, 80, SYN); /* so that there is a session */
-		pass(l, VID_A, &in);
+		gate_pass(l, VID_A, &in);
 		gate_tcp(&in, &say, 4000, 80, ACK);
 		memset(in.b + in.len, 1, 30000);
 		in.len += 30000;
@@ -283,12 +260,12 @@ static void test_mss(void **state)
 
 	l->conf->leg[LAB_U].mtu = 1400;
 	gate_tcp(&in, &a_out, 4000, 80, SYN);
-	f = pass(l, VID_A, &in);
+	f = gate_pass(l, VID_A, &in);
 	gate_read(&out, f);
 	assert_int_equal(read_be16(out.b + L4 + 22), 1360);
 	/* and the answer's, though it goes to the larger network */
 	gate_tcp(&in, &back, 80, read_be16(out.b + L4), SYN | ACK);
-	f = pass(l, VID_U, &in);
+	f = gate_pass(l, VID_U, &in);
 	assert_int_equal(f->out, OUT_NONE);
 	gate_read(&out, f);
 	assert_int_equal(read_be16(out.b + L4 + 22), 1360);
@@ -314,7 +291,7 @@ static void test_echo(void **state)
 		assert_int_equal(out.len, in.len);
 		assert_int_equal(out.b[L4], 0);
 		assert_memory_equal(out.b + L4 + 4, in.b + L4 + 4, n + 4);
-		assert_v4(&out, DST, "10.10.0.5");
+		assert_true(gate_has_ip(&out, DST, "10.10.0.5"));
 		gate_echo(&in,
 			  &(struct gate_say){.vid = VID_A, .src = "fd00:a::5", .dst = "fd00:a::1"},
 			  9, n);
@@ -327,24 +304,24 @@ static void test_echo(void **state)
 	}
 	/* from outside, and from inside to the outside address */
 	gate_echo(&in, &back, 9, 56);
-	assert_int_equal(pass(l, VID_U, &in)->out, OUT_LOCAL);
+	assert_int_equal(gate_pass(l, VID_U, &in)->out, OUT_LOCAL);
 	gate_made(l, 0, &out);
 	assert_int_equal(l->made.vec.f[0].tci, VID_U);
 	gate_echo(&in, &(struct gate_say){.vid = VID_A, .src = "10.10.0.5", .dst = "192.0.2.1"}, 9,
 		  56);
-	assert_int_equal(pass(l, VID_A, &in)->out, OUT_LOCAL);
+	assert_int_equal(gate_pass(l, VID_A, &in)->out, OUT_LOCAL);
 	gate_made(l, 0, &out);
-	assert_v4(&out, DST, "10.10.0.5");
+	assert_true(gate_has_ip(&out, DST, "10.10.0.5"));
 	/* a wrong checksum stays wrong; a fragment is not ours to join */
 	gate_echo(&in, &a_us, 9, 56);
 	in.b[L4 + 2] ^= 1;
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 1);
 	gate_echo(&in,
 		  &(struct gate_say){
 			  .vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1", .flags = MF},
 		  9, 56);
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
 }
 
 static void test_refused(void **state)
@@ -352,33 +329,33 @@ static void test_refused(void **state)
 	struct lab *l = *state;
 
 	gate_udp(&in, &a_us, 4000, 53, 10);
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
 	assert_error(l, 3, 3, "10.10.0.1");
 	gate_tcp(&in, &a_us, 4000, 80, SYN);
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
 	gate_made(l, 0, &out);
 	assert_int_equal(out.b[L4 + 13], RST | ACK);
 	assert_int_equal(read_be32(out.b + L4 + 8), 101);
 	assert_int_equal(read_be16(out.b + L4), 80);
 	gate_tcp(&in, &a_us, 4000, 80, ACK);
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	gate_made(l, 0, &out);
 	assert_int_equal(out.b[L4 + 13], RST);
 	assert_int_equal(read_be32(out.b + L4 + 4), 77);
 	gate_tcp(&in, &a_us, 4000, 80, RST);
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 0);
 	gate_ip(&in,
 		&(struct gate_say){
 			.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1", .proto = 47},
 		"12345678", 8);
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	assert_error(l, 3, 2, "10.10.0.1");
 	/* outside nothing is said */
 	gate_udp(&in, &back, 4000, 53, 10);
-	assert_int_equal(pass(l, VID_U, &in)->drop, DROP_NAT_NO_SESSION);
+	assert_int_equal(gate_pass(l, VID_U, &in)->drop, DROP_NAT_NO_SESSION);
 	gate_tcp(&in, &back, 4000, 80, SYN);
-	assert_int_not_equal(pass(l, VID_U, &in)->drop, DROP_NONE);
+	assert_int_not_equal(gate_pass(l, VID_U, &in)->drop, DROP_NONE);
 	assert_int_equal(l->made.vec.n, 0);
 }
 
@@ -391,7 +368,7 @@ static void test_limits(void **state)
 
 	for (unsigned i = 0; i < 500; i++) {
 		gate_udp(&in, &a_us, 4000, 53, 10);
-		pass(l, VID_A, &in);
+		gate_pass(l, VID_A, &in);
 		answers += l->made.vec.n;
 	}
 	assert_in_range(answers, 1, 500);
@@ -399,12 +376,12 @@ static void test_limits(void **state)
 	gate_tick(l, 10);
 	answers = 0;
 	for (unsigned i = 0; i < 500; i++) {
-		pass(l, VID_A, &in);
+		gate_pass(l, VID_A, &in);
 		answers += l->made.vec.n;
 	}
 	assert_int_equal(answers, 50);
 	l->call.now_ns += 1000000000;
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 1);
 	gateway_stats(l->g, &s);
 	assert_true(s.errors_held >= 450);
@@ -418,7 +395,7 @@ static void test_nat_full(void **state)
 
 	for (unsigned i = 0; i < 65; i++) {
 		gate_udp(&in, &a_out, (uint16_t)(4000 + i), 53, 10);
-		f = pass(l, VID_A, &in);
+		f = gate_pass(l, VID_A, &in);
 	}
 	assert_int_equal(f->drop, DROP_NAT_GUEST_FULL);
 	assert_error(l, 3, 13, "10.10.0.1");
@@ -431,30 +408,30 @@ static void test_odd_frames(void **state)
 	/* options: a source route is not followed */
 	gate_udp(&in, &a_out, 4000, 53, 10);
 	in.b[12] = 0x12;
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
 	gate_udp(&in, &a_out, 4000, 53, 10);
 	in.b[IP + 10] ^= 1;
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_BAD_IP);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_BAD_IP);
 	gate_udp(&in, &a_out, 4000, 53, 10);
 	in.len = IP + 12;
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_BAD_IP);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_BAD_IP);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_ttl, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ttl_in, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_mtu_df, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_fragments, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_fragment_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_gso, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_mss, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_echo, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nat_full, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_odd_frames, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ttl, setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_ttl_in, setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_mtu_df, setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_fragments, setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_fragment_again, setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_gso, setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_mss, setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_echo, setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_refused, setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_limits, setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_nat_full, setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_odd_frames, setup, gate_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

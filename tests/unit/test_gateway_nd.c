@@ -22,28 +22,6 @@ enum {
 
 static struct gate_frame in, out;
 
-static int setup(void **state)
-{
-	*state = gate_create();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	gate_destroy(*state);
-	return 0;
-}
-
-static struct frame *pass(struct lab *l, uint16_t vid, const struct gate_frame *f)
-{
-	struct frame *of;
-
-	gate_clear(l);
-	of = gate_give(l, vid, f, 64);
-	gate_run(l);
-	return of;
-}
-
 /* A message about target; option: type of one with the host's MAC, 0: none. */
 static void make_nd(uint16_t vid, uint8_t type, const char *src, const char *dst,
 		    const char *target, uint8_t flags, uint8_t option)
@@ -76,14 +54,6 @@ static void make_nd(uint16_t vid, uint8_t type, const char *src, const char *dst
 	}
 }
 
-static void assert_ip(const struct gate_frame *f, unsigned at, const char *text)
-{
-	struct ip ip;
-
-	assert_true(ip_parse(text, &ip));
-	assert_memory_equal(f->b + at, &ip, 16);
-}
-
 static void assert_advert(const struct lab *l, uint16_t vid, const char *target, uint8_t flags)
 {
 	struct mac mac = gate_leg(vid);
@@ -94,7 +64,7 @@ static void assert_advert(const struct lab *l, uint16_t vid, const char *target,
 	assert_int_equal(out.b[IP + 7], 255);
 	assert_int_equal(out.b[L4], NA);
 	assert_int_equal(out.b[L4 + 4], flags);
-	assert_ip(&out, TARGET, target);
+	assert_true(gate_has_ip(&out, TARGET, target));
 	assert_int_equal(out.b[OPTION], 2);
 	assert_memory_equal(out.b + OPTION + 2, &mac, 6);
 }
@@ -106,22 +76,22 @@ static void test_solicited(void **state)
 
 	make_nd(VID_A, NS, "fd00:a::5", "ff02::1:ff00:1", "fd00:a::1", 0, 1);
 	assert_true(gateway_wants(a, gate_give(l, VID_A, &in, 64)));
-	assert_int_equal(pass(l, VID_A, &in)->out, OUT_LOCAL);
+	assert_int_equal(gate_pass(l, VID_A, &in)->out, OUT_LOCAL);
 	assert_advert(l, VID_A, "fd00:a::1", 0xe0);
-	assert_ip(&out, IP + 24, "fd00:a::5");
+	assert_true(gate_has_ip(&out, IP + 24, "fd00:a::5"));
 	assert_memory_equal(out.b, in.b + 6, 6);
 	/* he is known now */
 	gate_udp(&in, &(struct gate_say){.vid = VID_U, .src = "192.0.2.7", .dst = "192.0.2.1"}, 1,
 		 8080, 1);
 	/* our link-local address, by unicast */
 	make_nd(VID_A, NS, "fe80::5", "fe80::76:66ff:fe00:a", "fe80::76:66ff:fe00:a", 0, 1);
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	assert_advert(l, VID_A, "fe80::76:66ff:fe00:a", 0xe0);
 	/* DAD: to all nodes, and not as an answer */
 	make_nd(VID_A, NS, "::", "ff02::1:ff00:1", "fd00:a::1", 0, 0);
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	assert_advert(l, VID_A, "fd00:a::1", 0xa0);
-	assert_ip(&out, IP + 24, "ff02::1");
+	assert_true(gate_has_ip(&out, IP + 24, "ff02::1"));
 	/* the same group, another host; and not of the network */
 	make_nd(VID_A, NS, "fd00:a::5", "ff02::1:ff00:1", "fd00:a::1:0:1", 0, 1);
 	gate_clear(l);
@@ -157,11 +127,11 @@ static void test_bad(void **state)
 			make_nd(VID_A, NA, "fd00:a::5", "ff02::1", "fd00:a::5", 0x60, 2);
 			break;
 		}
-		assert_int_equal(pass(l, VID_A, &in)->drop, DROP_BAD_ARP);
+		assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_BAD_ARP);
 		assert_int_equal(l->made.vec.n, 0);
 	}
 	make_nd(VID_A, 137, "fe80::5", "fd00:a::1", "fd00:a::5", 0, 0);
-	assert_int_not_equal(pass(l, VID_A, &in)->drop, DROP_NONE);
+	assert_int_not_equal(gate_pass(l, VID_A, &in)->drop, DROP_NONE);
 }
 
 static void test_resolved(void **state)
@@ -170,17 +140,17 @@ static void test_resolved(void **state)
 	struct gate_say say = {.vid = VID_A, .src = "fd00:a::5", .dst = "2001:db8:7::7"};
 
 	gate_udp(&in, &say, 4000, 53, 100);
-	assert_int_equal(pass(l, VID_A, &in)->out, OUT_LOCAL);
+	assert_int_equal(gate_pass(l, VID_A, &in)->out, OUT_LOCAL);
 	assert_int_equal(l->made.vec.n, 1);
 	gate_made(l, 0, &out);
 	assert_int_equal(out.b[L4], NS);
-	assert_ip(&out, IP + 24, "ff02::1:ff00:fe");
-	assert_ip(&out, TARGET, "2001:db8::fe");
+	assert_true(gate_has_ip(&out, IP + 24, "ff02::1:ff00:fe"));
+	assert_true(gate_has_ip(&out, TARGET, "2001:db8::fe"));
 	make_nd(VID_U, NA, "2001:db8::fe", "2001:db8::1", "2001:db8::fe", 0x60, 2);
-	pass(l, VID_U, &in);
+	gate_pass(l, VID_U, &in);
 	assert_int_equal(l->made.vec.n, 1);
 	gate_made(l, 0, &out);
-	assert_ip(&out, IP + 8, "2001:db8::1");
+	assert_true(gate_has_ip(&out, IP + 8, "2001:db8::1"));
 	assert_int_equal(l->made.vec.f[0].tci, VID_U);
 }
 
@@ -194,7 +164,7 @@ static void test_routed(void **state)
 
 	make_nd(VID_U, NS, "2001:db8::fe", "ff02::1:ff00:5", "2001:db8:40::5", 0, 1);
 	assert_true(gateway_wants(&l->conf->leg[LAB_U], gate_give(l, VID_U, &in, 64)));
-	pass(l, VID_U, &in);
+	gate_pass(l, VID_U, &in);
 	assert_advert(l, VID_U, "2001:db8:40::5", 0xc0); /* no override */
 	make_nd(VID_U, NS, "2001:db8::fe", "ff02::1:ff00:5", "fd00:a::5", 0, 1);
 	gate_clear(l);
@@ -202,19 +172,19 @@ static void test_routed(void **state)
 	gate_meet(l, VID_U, "2001:db8::fe");
 	gate_meet(l, VID_R, "2001:db8:40::5");
 	gate_udp(&in, &to, 1, 2, 3);
-	f = pass(l, VID_R, &in);
+	f = gate_pass(l, VID_R, &in);
 	assert_int_equal(f->out, OUT_NONE);
 	gate_read(&out, f);
-	assert_ip(&out, IP + 8, "2001:db8:40::5");
+	assert_true(gate_has_ip(&out, IP + 8, "2001:db8:40::5"));
 	assert_int_equal(out.b[IP + 7], 63);
 	gate_udp(&in, &from, 1, 2, 3);
-	f = pass(l, VID_U, &in);
+	f = gate_pass(l, VID_U, &in);
 	assert_int_equal(f->out, OUT_NONE);
 	assert_int_equal(f->tci, VID_R);
 	/* nobody there: the one outside hears of it */
 	from.dst = "2001:db8:40::99";
 	gate_udp(&in, &from, 1, 2, 3);
-	assert_int_equal(pass(l, VID_U, &in)->out, OUT_LOCAL);
+	assert_int_equal(gate_pass(l, VID_U, &in)->out, OUT_LOCAL);
 	for (unsigned i = 0; i < 3; i++)
 		gate_tick(l, 1);
 	assert_int_equal(l->made.vec.n, 1);
@@ -222,7 +192,7 @@ static void test_routed(void **state)
 	assert_int_equal(l->made.vec.f[0].tci, VID_U);
 	assert_int_equal(out.b[L4], 1);
 	assert_int_equal(out.b[L4 + 1], 3);
-	assert_ip(&out, IP + 8, "2001:db8::1");
+	assert_true(gate_has_ip(&out, IP + 8, "2001:db8::1"));
 }
 
 /* --- what is said unasked ---------------------------------------------------------------- */
@@ -279,11 +249,11 @@ static void test_advertised(void **state)
 	make_nd(VID_A, RS, "fe80::5", "ff02::2", NULL, 0, 1);
 	assert_true(gateway_wants(&l->conf->leg[LAB_A], gate_give(l, VID_A, &in, 64)));
 	assert_false(gateway_wants(&l->conf->leg[LAB_B], &l->v.f[0]));
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 1);
 	gate_made(l, 0, &out);
-	assert_ip(&out, IP + 24, "fe80::5");
-	assert_ip(&out, IP + 8, "fe80::76:66ff:fe00:a");
+	assert_true(gate_has_ip(&out, IP + 24, "fe80::5"));
+	assert_true(gate_has_ip(&out, IP + 8, "fe80::76:66ff:fe00:a"));
 	assert_int_equal(out.b[L4], RA);
 	assert_int_equal(read_be16(out.b + L4 + 6), 1800);
 	assert_int_equal(read_be32(out.b + L4 + 28), 1500);
@@ -291,9 +261,9 @@ static void test_advertised(void **state)
 	assert_int_equal(out.len, L4 + 64);
 	/* without a source address: to all, and at most every 3 s */
 	make_nd(VID_A, RS, "::", "ff02::2", NULL, 0, 0);
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 1);
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 0);
 	/* three soon, then every 200 to 600 s */
 	gateway_announce(l->g, l->conf, l->call.now_ns);
@@ -311,7 +281,7 @@ static void test_advertised(void **state)
 	l->conf->leg[LAB_A].outside = LEG_NONE;
 	*l->conf->leg[LAB_A].reaches = 0;
 	make_nd(VID_A, RS, "fe80::5", "ff02::2", NULL, 0, 1);
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	gate_made(l, 0, &out);
 	assert_int_equal(read_be16(out.b + L4 + 6), 0);
 }
@@ -322,9 +292,9 @@ static void test_claim(void **state)
 
 	make_nd(VID_A, NA, "fd00:a::66", "ff02::1", "fd00:a::1", 0x20, 2);
 	assert_true(gateway_wants(&l->conf->leg[LAB_A], gate_give(l, VID_A, &in, 64)));
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	assert_advert(l, VID_A, "fd00:a::1", 0xa0);
-	pass(l, VID_A, &in);
+	gate_pass(l, VID_A, &in);
 	assert_int_equal(l->made.vec.n, 0);
 }
 
@@ -362,14 +332,14 @@ static void test_moves(void **state)
 	gate_made(l, 0, &out);
 	assert_int_equal(out.b[5], 0xff);
 	gate_arp(&in, VID_U, 2, gate_host(VID_U, 253), "192.0.2.254", "192.0.2.1", gate_leg(VID_U));
-	pass(l, VID_U, &in);
+	gate_pass(l, VID_U, &in);
 	assert_int_equal(mac_of(l, VID_U, "192.0.2.254"), 253);
 	/* a liar, while the holder answers */
 	l->call.now_ns += 5000000000;
 	gate_arp(&in, VID_U, 2, gate_host(VID_U, 66), "192.0.2.254", "192.0.2.1", gate_leg(VID_U));
-	pass(l, VID_U, &in);
+	gate_pass(l, VID_U, &in);
 	gate_arp(&in, VID_U, 2, gate_host(VID_U, 253), "192.0.2.254", "192.0.2.1", gate_leg(VID_U));
-	pass(l, VID_U, &in);
+	gate_pass(l, VID_U, &in);
 	assert_int_equal(mac_of(l, VID_U, "192.0.2.254"), 253);
 }
 
@@ -382,9 +352,9 @@ static void test_heard(void **state)
 	/* The answer of a host on a host-only network goes to the kernel, which has our MAC; we hear it. */
 	gate_meet(l, VID_B, "10.20.0.9");
 	gate_udp(&in, &b_h, 1, 2, 3);
-	pass(l, VID_H, &in);
+	gate_pass(l, VID_H, &in);
 	gate_udp(&in, &h_b, 2, 1, 3);
-	assert_int_equal(pass(l, VID_B, &in)->out, OUT_LOCAL);
+	assert_int_equal(gate_pass(l, VID_B, &in)->out, OUT_LOCAL);
 	gate_arp(&in, VID_H, 2, gate_host(VID_H, 5), "10.30.0.5", "10.30.0.1", gate_leg(VID_H));
 	gate_clear(l);
 	gateway_hear(l->g, l->conf, gate_give(l, VID_H, &in, 64), l->call.now_ns);
@@ -420,9 +390,9 @@ static void test_services(void **state)
 	memcpy(in.b + IP + 56, &mac, 6);
 	write_be16(in.b + IP + 26, 0);
 	assert_true(gateway_wants(&l->conf->leg[LAB_U], gate_give(l, VID_U, &in, 64)));
-	assert_int_equal(pass(l, VID_U, &in)->drop, DROP_MARTIAN);
+	assert_int_equal(gate_pass(l, VID_U, &in)->drop, DROP_MARTIAN);
 	gateway_serve(l->g, VID_U, 68, true);
-	assert_int_equal(pass(l, VID_U, &in)->out, OUT_LOCAL);
+	assert_int_equal(gate_pass(l, VID_U, &in)->out, OUT_LOCAL);
 	assert_true(gateway_service_read(l->g, &d));
 	assert_int_equal(d.len, 300);
 	assert_int_equal(d.vid, VID_U);
@@ -437,12 +407,12 @@ static void test_services(void **state)
 	gateway_serve(l->g, VID_A, 53, true);
 	gate_udp(&in, &(struct gate_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1"}, 9,
 		 53, 33);
-	assert_int_equal(pass(l, VID_A, &in)->out, OUT_LOCAL);
+	assert_int_equal(gate_pass(l, VID_A, &in)->out, OUT_LOCAL);
 	in.b[IP + 26] ^= 1;
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_BAD_IP);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_BAD_IP);
 	gateway_serve(l->g, VID_A, 53, false);
 	in.b[IP + 26] ^= 1;
-	assert_int_equal(pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
+	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
 	assert_true(gateway_service_read(l->g, &d));
 	/* and a frame of the control thread's */
 	gate_tick(l, 1000);
@@ -465,7 +435,7 @@ static void test_services_full(void **state)
 	gateway_serve(l->g, VID_A, 53, true);
 	gate_udp(&in, &(struct gate_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1"}, 9,
 		 53, 33);
-	while (pass(l, VID_A, &in)->drop == DROP_NONE)
+	while (gate_pass(l, VID_A, &in)->drop == DROP_NONE)
 		assert_true(++n < 1000);
 	assert_int_equal(l->v.f[0].drop, DROP_NO_MEMORY);
 	n = 0;
@@ -480,17 +450,17 @@ static void test_services_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_solicited, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bad, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_resolved, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_routed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_announced, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_advertised, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_claim, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_moves, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_heard, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_services, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_services_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_solicited, gate_setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_bad, gate_setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_resolved, gate_setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_routed, gate_setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_announced, gate_setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_advertised, gate_setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_claim, gate_setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_moves, gate_setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_heard, gate_setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_services, gate_setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_services_full, gate_setup, gate_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,11 +130,11 @@ static void test_wait_limits(void **state)
 	bool ask;
 
 	(void)state;
-	for (unsigned k = 0; k < 10; k++)
+	for (unsigned k = 0; k < NEIGH_WAIT + 6; k++)
 		assert_int_equal(look(1, 100 + k, &last, &ask), NEIGH_WAITS);
 	assert_int_equal(neigh_lost(n), 6);
 	claim(1, 9, true, false);
-	for (unsigned k = 6; k < 10; k++) {
+	for (unsigned k = 6; k < NEIGH_WAIT + 6; k++) {
 		assert_true(neigh_released(n, &r));
 		assert_int_equal(hold_frame(hold, r.place, NULL)->len, 100 + k);
 		hold_free(hold, r.place);

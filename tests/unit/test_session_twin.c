@@ -457,6 +457,8 @@ static void growth(void **state)
 	assert_non_null(s);
 	begin();
 	session_set_callbacks(table, lifetime, NULL, NULL);
+	session_set_pool(table, (struct session_pool[]){address(0), address(1)}, 2);
+	session_commit(table);
 	for (uint32_t i = 0; i < N; i++) {
 		struct session_wish w = random_wish();
 		struct session_key k;

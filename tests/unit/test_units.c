@@ -204,12 +204,41 @@ static void nearest(void **state)
 	free(huge);
 }
 
+static void split(void **state)
+{
+	static const struct {
+		const char *text, *part[3];
+		unsigned n;
+	} cases[] = {
+		{"", {""}, 1},
+		{"a", {"a"}, 1},
+		{"a:b:", {"a", "b", ""}, 3},
+		{"[::1]:80", {"[::1]", "80"}, 2},
+		{"a:[b:c]:d", {"a", "[b:c]", "d"}, 3},
+		{"[a:b:c:d", {"[a:b:c:d"}, 1},
+		{"a:b:c:d", {"a", "b", "c:d"}, 4}, /* more than there is room for */
+	};
+	char copy[16], *part[3];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		strcpy(copy, cases[i].text);
+		assert_int_equal(units_split(copy, ':', part, 3), cases[i].n);
+		for (unsigned k = 0; k < 3 && k < cases[i].n; k++)
+			assert_string_equal(part[k], cases[i].part[k]);
+	}
+	strcpy(copy, "a,b:c");
+	assert_int_equal(units_split(copy, ',', part, 3), 2);
+	assert_string_equal(part[1], "b:c");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers), cmocka_unit_test(truths), cmocka_unit_test(durations),
-		cmocka_unit_test(bits),	   cmocka_unit_test(bytes),  cmocka_unit_test(texts),
-		cmocka_unit_test(nearest),
+		cmocka_unit_test(numbers),   cmocka_unit_test(truths),
+		cmocka_unit_test(durations), cmocka_unit_test(bits),
+		cmocka_unit_test(bytes),     cmocka_unit_test(texts),
+		cmocka_unit_test(nearest),   cmocka_unit_test(split),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
