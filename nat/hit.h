@@ -39,7 +39,8 @@ static inline const struct index *hit_index(const struct session_table *t, bool 
 static inline bool hit_is_out(const struct session *s, const struct packet *k, uint16_t vid)
 {
 	return s->inside_port == k->sport && s->remote_port == k->dport &&
-	       s->proto == k->proto && s->vid == vid && hit_same(&s->inside, &k->src) && hit_same(&s->remote, &k->dst);
+	       s->proto == k->proto && s->vid == vid && hit_same(&s->inside, &k->src) &&
+	       hit_same(&s->remote, &k->dst);
 }
 
 /* ... of a packet from uplink vid?  Translated ones only. */

@@ -170,8 +170,8 @@ struct session_wish {
  * there and not over: who adds has looked before.  A mapping of the inside end is used, or made.
  *
  * Ports are random in their class (1-1023, and where none is free the others; 1024-65535; icmp: 0-65535).  A port at rest
- * (NAT_QUIET_S) is taken only when no other is free, the longest at rest first, and where RFC 6888 REQ-8 allows: tcp, whose sessions we track
- * (a), and networks that filter by remote address and port (c), not those that are open.
+ * (NAT_QUIET_S) is taken only when no other is free, the longest at rest first, and where RFC 6888 REQ-8 allows: tcp, whose
+ * sessions we track (a), and networks that filter by remote address and port (c), not those that are open.
  */
 enum drop session_add(struct session_table *t, const struct session_wish *w, uint64_t now_ns, struct session **out);
 void session_end(struct session_table *t, struct session *s, uint64_t now_ns); /* its mapping and guest with the last one */

@@ -28,7 +28,7 @@ check      procps                finds processes of a test
 check      util-linux            nsenter, setpriv, flock
 check      python3               scenarios that make frames
 check      python3-scapy         frames of every protocol
-check      nftables              others' tables, and a look at ours
+check      nftables              tables of others, and a look at ours
 check      dnsmasq-base          gives an uplink its address
 check      jq                    reads the JSON of vfab
 check      iperf3                throughput, and rates that must hold
@@ -60,7 +60,7 @@ bench      vde2                  a peer
 bench      valgrind              instructions a frame
 bench      dpdk-dev              dpdk-testpmd, a peer
 bench      openvswitch-switch-dpdk  a peer
-bench      nftables              the kernel's NAT, a peer
+bench      nftables              NAT of the kernel, a peer
 bench      passt                 pasta, a peer
 bench      slirp4netns           a peer
 '

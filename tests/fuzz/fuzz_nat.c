@@ -198,7 +198,7 @@ static void send_fragment(const struct step *s)
 	if (!lab.k.f)
 		return;
 	nat_lab_out(vid_of(s));
-	while (lab_held())
+	while (nat_lab_held())
 		assert(lab.vid == LAB_OUT);
 }
 
@@ -244,7 +244,7 @@ static void send_raw(const uint8_t *data, size_t n, bool is_out)
 		else
 			nat_in(lab.nat, &j, lab.now_ns, &lab.held);
 	}
-	while (lab_held())
+	while (nat_lab_held())
 		continue;
 }
 

@@ -402,7 +402,7 @@ enum drop nat_lab_route(uint16_t vid, uint16_t to_vid, bool may_begin)
 	return drop;
 }
 
-bool lab_held(void)
+bool nat_lab_held(void)
 {
 	lab.held = false;
 	if (!nat_held(lab.nat, &lab.k, &lab.f, &lab.vid, lab.now_ns))

@@ -65,7 +65,7 @@ void nat_lab_fix_l4(void);
 enum drop nat_lab_out(uint16_t vid);
 enum drop nat_lab_in(uint16_t vid);
 enum drop nat_lab_route(uint16_t vid, uint16_t to_vid, bool may_begin);
-bool lab_held(void); /* the next one of nat_held() in hand */
+bool nat_lab_held(void); /* the next one of nat_held() in hand */
 
 bool nat_lab_src_is(const char *ip, uint16_t port);
 bool nat_lab_dst_is(const char *ip, uint16_t port);

@@ -114,7 +114,7 @@ static unsigned send_piece(bool is_out, unsigned v6, unsigned piece)
 			assert_true(nat_lab_dst_is(family[v6].in, lab.k.dport));
 		join();
 		n++;
-	} while (lab_held());
+	} while (nat_lab_held());
 	return n;
 }
 
@@ -160,7 +160,7 @@ static void query(void **state)
 	}
 	do
 		join();
-	while (lab_held());
+	while (nat_lab_held());
 	check_joined(LENGTH);
 }
 
@@ -230,7 +230,7 @@ static void refused(void **state)
 	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
 	nat_lab_fragment(&whole, 400, 400);
 	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_NO_SESSION);
-	assert_false(lab_held());
+	assert_false(nat_lab_held());
 	nat_stats(lab.nat, &stats);
 	assert_int_equal(stats.fragments_lost, 1);
 }
@@ -253,7 +253,7 @@ static void lifetime(void **state)
 	assert_int_equal(stats.fragments_lost, 1);
 	nat_lab_fragment(&whole, 0, 400);
 	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
-	assert_false(lab_held());
+	assert_false(nat_lab_held());
 }
 
 /* N17, R04: 200 000 first fragments of many sources, never completed; datagrams in order pass all the same. */
@@ -299,9 +299,9 @@ static void flood_of_first_ones(void **state)
 		nat_lab_fragment(&whole, p * PIECE, PIECE);
 		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
 	}
-	assert_true(lab_held());
-	assert_true(lab_held());
-	assert_false(lab_held());
+	assert_true(nat_lab_held());
+	assert_true(nat_lab_held());
+	assert_false(nat_lab_held());
 }
 
 /* R04: one source alone has its share and no more. */
@@ -372,7 +372,7 @@ static void routed(void **state)
 	assert_true(lab.held);
 	nat_lab_fragment(&whole, 0, 400);
 	assert_int_equal(nat_lab_route(LAB_IN, LAB_ROUTED, true), DROP_NONE);
-	assert_true(lab_held());
+	assert_true(nat_lab_held());
 	assert_int_equal(lab.vid, LAB_ROUTED);
 	assert_true(nat_lab_src_is(in1, 0) && nat_lab_dst_is("10.9.0.7", 0));
 }
@@ -410,7 +410,7 @@ static void twin(void **state)
 			memset(seen[d], 0, sizeof(seen[d]));
 			bytes[d] = 0;
 		}
-		while (lab_held())
+		while (nat_lab_held())
 			continue;
 	}
 }

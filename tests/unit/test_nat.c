@@ -332,6 +332,65 @@ static void hairpin_forward(void **state)
 	}
 }
 
+/* By an address of another uplink: with one of that uplink's own as source.  A rule for the outside alone is no way for guests. */
+static void hairpin_elsewhere(void **state)
+{
+	struct nat_rule *web;
+	uint16_t a;
+
+	(void)state;
+	lab.nets[1].outside = 1; /* LAB_IN2 leaves by 203.0.113.1 */
+	web = nat_lab_add_rule("web", PROTO_TCP, NULL, 8080, 8080, in2, 80);
+	nat_lab_commit();
+	nat_lab_tcp(in1, 4000, us, 8080, SYN, 100, 0, 0);
+	assert_int_equal(nat_lab_out(LAB_IN2), DROP_NONE);
+	assert_int_equal(lab.vid, LAB_IN);
+	a = lab.k.sport;
+	assert_true(nat_lab_src_is(us, a) && nat_lab_dst_is(in2, 80));
+	nat_lab_tcp(in2, 80, us, a, SYN | ACK, 500, 101, 0);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	assert_int_equal(lab.vid, LAB_IN2);
+	assert_true(nat_lab_src_is(us, 8080) && nat_lab_dst_is(in1, 4000));
+	/* What came by the wire from there goes back by the wire. */
+	nat_lab_tcp("203.0.113.1", 7000, us, 8080, SYN, 100, 0, 0);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	nat_lab_tcp(in2, 80, "203.0.113.1", 7000, SYN | ACK, 500, 101, 0);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	assert_int_equal(lab.vid, LAB_OUT);
+	web->is_outside_only = true;
+	nat_lab_commit();
+	nat_lab_tcp(in1, 4001, us, 8080, SYN, 100, 0, 0);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NAT_NO_SESSION);
+	nat_lab_tcp(out1, 4001, us, 8080, SYN, 100, 0, 0);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+}
+
+/* A flood of a forward leaves the guest what it may begin itself; one who takes all low ports leaves others the high ones. */
+static void quotas_apart(void **state)
+{
+	(void)state;
+	nat_lab_add_rule("web", PROTO_UDP, NULL, 8080, 8080, in1, 80);
+	lab.nets[0].per_guest = 1100;
+	lab.nets[0].rate = 1;
+	nat_lab_commit();
+	for (uint16_t i = 0; i < 1100; i++) {
+		nat_lab_udp(out1, (uint16_t)(1024 + i), us, 8080);
+		assert_int_equal(nat_lab_in(LAB_OUT), DROP_NONE);
+	}
+	nat_lab_udp(out1, 9000, us, 8080);
+	assert_int_equal(nat_lab_in(LAB_OUT), DROP_NAT_GUEST_FULL);
+	lab.nets[0].rate = 0;
+	nat_lab_commit();
+	for (uint16_t i = 1; i <= 1023; i++) {
+		nat_lab_udp(in1, i, out1, 53);
+		assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+		assert_true(lab.k.sport < 1024);
+	}
+	nat_lab_udp(in2, 123, out1, 123);
+	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
+	assert_true(lab.k.sport >= 1024);
+}
+
 /* N22: queries by identifier, both families; a stranger's request never meets a guest's identifier. */
 static void queries(void **state)
 {
@@ -700,6 +759,8 @@ int main(void)
 		TEST(ports_rest),
 		TEST(hairpin_udp),
 		TEST(hairpin_forward),
+		TEST(hairpin_elsewhere),
+		TEST(quotas_apart),
 		TEST(queries),
 		TEST(ipv6),
 		TEST(other_protocols),
