@@ -37,8 +37,10 @@ uint32_t nat_lifetime(const struct session *s, const struct nat *n)
 		outside = session_outside(n->table, s);
 		if (s->kind == NAT_FORWARD && !plan_rule_of(n->plan, s, outside))
 			return 0;
-		if (s->kind == NAT_DYNAMIC && (!net->outside || net->outside->vid != outside->vid ||
-					       plan_exempts(net, &s->remote)))
+		/* A hairpin by the address of another uplink has one of its own there. */
+		if (s->kind == NAT_DYNAMIC &&
+		    (!net->outside || plan_exempts(net, &s->remote) ||
+		     (net->outside->vid != outside->vid && !(s->flags & SESSION_HAIRPIN))))
 			return 0;
 	}
 	if (s->proto == PROTO_TCP)

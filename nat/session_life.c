@@ -218,7 +218,7 @@ static unsigned choose_address(struct session_table *t, const struct session_wis
 			best = address;
 		}
 	}
-	if (best != ADDRESSES)
+	if (best != ADDRESSES && !(w->flags & SESSION_HAIRPIN)) /* that may be by another uplink */
 		g->address = (uint16_t)best;
 	return best;
 }

@@ -368,6 +368,8 @@ static void hairpin_elsewhere(void **state)
 /* A flood of a forward leaves the guest what it may begin itself; one who takes all low ports leaves others the high ones. */
 static void quotas_apart(void **state)
 {
+	unsigned low = 0;
+
 	(void)state;
 	nat_lab_add_rule("web", PROTO_UDP, NULL, 8080, 8080, in1, 80);
 	lab.nets[0].per_guest = 1100;
@@ -384,8 +386,9 @@ static void quotas_apart(void **state)
 	for (uint16_t i = 1; i <= 1023; i++) {
 		nat_lab_udp(in1, i, out1, 53);
 		assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
-		assert_true(lab.k.sport < 1024);
+		low += lab.k.sport < 1024;
 	}
+	assert_in_range(low, 1000, 1023); /* but for those of services */
 	nat_lab_udp(in2, 123, out1, 123);
 	assert_int_equal(nat_lab_out(LAB_IN), DROP_NONE);
 	assert_true(lab.k.sport >= 1024);
