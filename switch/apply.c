@@ -161,11 +161,16 @@ static bool is_stale(const struct fdb_entry *e, void *arg)
 	const struct fabric *fab = arg;
 	uint16_t vid = e->key & TCI_VID;
 	unsigned leg = fab->legs->leg_of[vid];
+	const struct port *p;
 
 	if (e->slot == OUT_LOCAL)
 		return !leg || fdb_key_of(fab->legs->leg[leg].mac.b, vid) != e->key;
-	return e->slot >= fab->n_slots || !fab->port[e->slot].port ||
-	       !vlan_set_has(&fab->port[e->slot].vlan.carries, vid);
+	if (e->slot >= fab->n_slots || !fab->port[e->slot].port ||
+	    !vlan_set_has(&fab->port[e->slot].vlan.carries, vid))
+		return true;
+	p = fab->port[e->slot].port;
+	return (e->flags & FDB_STATIC) && p->kind == PORT_PACKET &&
+	       fdb_key_of(p->mac.b, vid) != e->key;
 }
 
 struct nat_change {
@@ -196,6 +201,26 @@ static void set_nat(struct daemon *d, struct nat_plan *plan)
 	nat_plan_destroy(change.plan);
 }
 
+/* The host behind an interface uplink has the interface's address, and no guest may take it. */
+static void pin_hosts(struct daemon *d)
+{
+	const struct fabric *fab = d->fabric;
+
+	for (uint16_t slot = 0; slot < fab->n_slots; slot++) {
+		const struct port *p = fab->port[slot].port;
+
+		if (!p || p->kind != PORT_PACKET || mac_is_zero(&p->mac))
+			continue;
+		for (uint16_t vid = 1; vid < 4095; vid++) {
+			const struct gateway_leg *leg = &fab->legs->leg[fab->legs->leg_of[vid]];
+
+			if (vlan_set_has(&fab->port[slot].vlan.carries, vid) &&
+			    memcmp(&leg->mac, &p->mac, sizeof(p->mac)) != 0)
+				fdb_add_static(d->fdb, fdb_key_of(p->mac.b, vid), slot, 0);
+		}
+	}
+}
+
 /* Legs of the published fabric: stations for L2, and news for their neighbours. */
 static void settle_legs(struct daemon *d)
 {
@@ -212,6 +237,7 @@ static void settle_legs(struct daemon *d)
 		    0)
 			log_warn("gateway of VLAN %u: no room for its address", leg->vid);
 	}
+	pin_hosts(d);
 	worker_call(d->worker[0], commit_nat, &change);
 }
 

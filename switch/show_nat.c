@@ -222,6 +222,7 @@ void show_session_flush(struct daemon *d, struct client *cl, const json_t *req)
 
 struct figures {
 	struct gateway *gateway;
+	struct gateway_stats own;
 	struct nat_stats all;
 	uint16_t vid[NETS];
 	unsigned n_vids;
@@ -235,6 +236,7 @@ static void ask_all(struct forwarder *fwd, void *arg)
 	(void)fwd;
 	gateway_lock(f->gateway);
 	nat_stats(gateway_nat(f->gateway), &f->all);
+	gateway_stats(f->gateway, &f->own);
 	gateway_unlock(f->gateway);
 }
 
@@ -315,6 +317,16 @@ static json_t *show_pool(const struct nat_stats *s)
 	return rows;
 }
 
+/* What the gateway did of itself, and frames that waited for a neighbour: those are counted as local where they came in. */
+static json_t *show_own(const struct gateway_stats *g)
+{
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "answered", (json_int_t)g->answered,
+			 "errors", (json_int_t)g->errors, "errors_held", (json_int_t)g->errors_held,
+			 "claims", (json_int_t)g->claims, "waited", (json_int_t)g->waited,
+			 "unanswered", (json_int_t)g->unanswered, "wait_lost",
+			 (json_int_t)g->wait_lost, "lost", (json_int_t)g->made_lost);
+}
+
 void show_nat_stats(struct daemon *d, struct client *cl, const json_t *req)
 {
 	struct figures *f = calloc(1, sizeof(*f));
@@ -328,12 +340,12 @@ void show_nat_stats(struct daemon *d, struct client *cl, const json_t *req)
 	f->gateway = d->gateway;
 	s = &f->all;
 	worker_call(d->worker[0], ask_all, f);
-	ctl_answer(cl, json_pack("{s:I,s:I,s:I,s:{s:I,s:I,s:I},s:I,s:o,s:o}", "sessions",
+	ctl_answer(cl, json_pack("{s:I,s:I,s:I,s:{s:I,s:I,s:I},s:I,s:o,s:o,s:o}", "sessions",
 				 (json_int_t)s->sessions, "mappings", (json_int_t)s->mappings,
 				 "guests", (json_int_t)s->guests, "fragments", "waiting",
 				 (json_int_t)s->fragments, "bytes", (json_int_t)s->fragment_bytes,
 				 "lost", (json_int_t)s->fragments_lost, "log_lost",
-				 (json_int_t)s->log_lost, "networks", show_nets(d, f), "outside",
-				 show_pool(s)));
+				 (json_int_t)s->log_lost, "gateway", show_own(&f->own), "networks",
+				 show_nets(d, f), "outside", show_pool(s)));
 	free(f);
 }

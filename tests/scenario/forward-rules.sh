@@ -109,10 +109,11 @@ w.none(w.out2, tcp(w.out2.ip, 77, w.public, taken, ACK, 1, 10), b, "N36: its flo
 w.none(b, tcp(b.ip, 80, p.src, p.sport, ACK, 10, 1), w.out2, "N36: and outwards")
 expect(other.lives(), True, "N36: other flows go on")
 
-# Of 1023 low ports a forward has all but 23.
+# Of 1023 low ports a forward has all but 23: who comes after those have found theirs gets a high one.
 expect(vfab("forward", "add", "lan", "1-1000:10.0.0.12:1-1000") is not None, True, "a thousand ports, one entry")
 got = w.exchange(a, [tcp(a.ip, port, o.ip, 99, SYN) for port in range(1, 60)], o)[o]
-expect({p.sport for p in got} <= set(range(1001, 1024)) and len(got) >= 20, True, f"N36: dynamic mappings keep off it: {len(got)}")
+expect(len(got), 59, "N36: every flow got out")
+expect(min(p.sport for p in got) > 1000 and sum(p.sport < 1024 for p in got) >= 20, True, "N36: dynamic mappings keep off it")
 w.one(o, tcp(o.ip, 5, w.public, 777, SYN), b, "N36: one of the thousand")
 expect(vfab("forward", "del", "lan/tcp/0.0.0.0:1") is not None, True, "and away")
 
