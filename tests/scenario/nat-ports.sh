@@ -45,8 +45,8 @@ expect(0.47 < low < 0.53, True, f"N32: up as often as down: {low:.3f}")
 got = w.exchange(a, [tcp(a.ip, port, o.ip, 80, SYN) for port in range(1, 1024)], o)[o]
 expect(len(got) >= 0.95 * 1023, True, f"N35: {len(got)} of 1023 low ports are used")
 expect(len({p.sport for p in got}), len(got), "N35: each once")
-before = drops("nat_ports")
-w.exchange(b, [tcp(b.ip, port, o.ip, 80, SYN) for port in range(1, 1024)], o)
-expect(drops("nat_ports") > before, True, "N35: then they are refused, with a reason")
+got = w.exchange(b, [tcp(b.ip, port, o.ip, 80, SYN) for port in range(1, 1024)], o)[o]
+expect(len(got), 1023, "N35: another guest has its low ports all the same")
+expect(sum(p.sport >= 1024 for p in got) >= 0.95 * 1023, True, "N35: by high ones")
 w.one(b, tcp(b.ip, 5000, o.ip, 80, SYN), o, "N35: others are not")
 PY
