@@ -352,18 +352,42 @@ void uplink_host_notice(struct uplinks *u, const char *text, enum host_news news
 	}
 }
 
-/* A tap of ours that somebody deleted is made again. */
+struct forgetting {
+	struct gateway *gateway;
+	uint16_t vid;
+};
+
+static void forget(struct forwarder *fwd, void *arg)
+{
+	const struct forgetting *f = arg;
+
+	(void)fwd;
+	gateway_lock(f->gateway);
+	neigh_flush(gateway_neigh(f->gateway), f->vid, NULL);
+	gateway_unlock(f->gateway);
+}
+
+/* A tap of ours that somebody deleted is made again; its address is another. */
 static void mend_tap(struct uplinks *u, struct port *p)
 {
-	char why[TAP_TEXT_SIZE], object[EVENT_OBJECT_SIZE];
+	char why[LINK_TEXT_SIZE], object[EVENT_OBJECT_SIZE];
+	struct forgetting forgetting = {.gateway = u->d->gateway};
 	size_t n = 0;
 	struct want *wants = wants_of(u->d->conf, &n);
 	const struct want *w = wants ? want_find(wants, n, p->name) : NULL;
 
-	if (w && device_open(u->d, p, w, false, why) == 0) {
+	/* The broker leaves one that somebody deleted alone, until it is asked anew. */
+	if (w)
+		device_close(u->d, p);
+	if (w && device_open(u->d, p, w, true, why) == 0 &&
+	    atomic_load(&p->state) != PORT_WAITING) {
 		object_of(p->name, object);
 		state_event(u->d->state, "uplink_up", object, "interface %s was made again",
 			    p->ifname);
+		forgetting.vid = find(u, p->name)->vid;
+		worker_call(u->d->worker[0], forget, &forgetting);
+		if (uplinks_set_host(u, u->d->conf, NULL, why) < 0) /* what was set on it */
+			log_err("uplink %s: %s", p->name, why);
 		apply_publish(u->d);
 	}
 	free(wants);
