@@ -127,6 +127,14 @@ start fab socat TCP-LISTEN:9999,fork /dev/null
 wait_for 5 eval 'run fab ss -Hltn "sport = :9999" | grep . >/dev/null'
 says 1 9999 vfab forward add lan 9999:10.0.0.11:99
 
+# Others delete the tap, or turn forwarding off: both are mended.
+ip -n "$fab" link del vu-wan
+wait_for 5 ports_up
+nsenter --net="/run/netns/$fab" ethtool -K vu-wan tx off >/dev/null
+wait_for 5 run in1 ping -q -c 1 -W 1 198.51.100.10
+nsenter --net="/run/netns/$fab" sysctl -qw net.ipv4.ip_forward=0
+wait_for 8 run in1 ping -q -c 1 -W 1 198.51.100.10
+
 # The end.
 nsenter --net="/run/netns/$fab" nft -f - <<-EOF
 	table inet other {
