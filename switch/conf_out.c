@@ -3,6 +3,7 @@
 #include "switch/conf_out.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "switch/conf_internal.h"
 
@@ -30,13 +31,21 @@ static struct ip after(struct ip ip)
 	return ip;
 }
 
+/* Some network on the uplink has that family.  IPv4 goes without saying; IPv6 may be off in the host. */
+static bool has_family(const struct conf *c, const struct conf_uplink *u, bool is_v6)
+{
+	for (size_t i = 0; is_v6 && i < c->n_networks; i++)
+		if (c->networks[i].ipv6.is_set && strcmp(c->networks[i].uplink, u->name) == 0)
+			return true;
+	return !is_v6;
+}
+
 bool conf_uplink_ends(const struct conf *c, const struct conf_uplink *u, bool is_v6,
 		      struct prefix *own, struct prefix *far)
 {
 	const struct prefix *at = is_v6 ? &u->address6 : &u->address;
 
-	(void)c;
-	if (u->kind != UPLINK_HOST || !at->is_set)
+	if (u->kind != UPLINK_HOST || !at->is_set || !has_family(c, u, is_v6))
 		return false;
 	*own = *far = *at;
 	own->ip = prefix_first(at);

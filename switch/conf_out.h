@@ -87,7 +87,7 @@ const struct conf_uplink *conf_find_uplink(const struct conf *c, const char *nam
  * The two ends of the link between a host uplink's tap in the host and the switch, of that family: far is the switch's, `address`
  * (`address6`), by default 169.254.118.(16n+2)/28 and fd76:6661:6200:n::2/64 with the first free n; own is the first other
  * host of that prefix.  Each different bind of the forwards on it has a far address of its own, far + 1, far + 2 ..., for which
- * there is room.  False: no host uplink, or not validated.
+ * there is room.  False: no host uplink, not validated, or no network on it has IPv6.
  */
 bool conf_uplink_ends(const struct conf *c, const struct conf_uplink *u, bool is_v6,
 		      struct prefix *own, struct prefix *far);

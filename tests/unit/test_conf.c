@@ -353,7 +353,7 @@ static void ways_out(void **state)
 static void uplinks_stay(void **state)
 {
 	static const char text[] =
-		"networks: {new: {mode: internal}, a: {mode: nat, ipv4: 10.0.0.0/24}}\n"
+		"networks: {new: {mode: internal}, a: {mode: nat, ipv4: 10.0.0.0/24, ipv6: 'fd00::/64'}}\n"
 		"uplinks: {y: {kind: host}, z: {kind: host}, host: {kind: host}}";
 	struct conf *run = base(), *c = conf_create();
 	uint64_t hidden[64];
@@ -377,6 +377,8 @@ static void uplinks_stay(void **state)
 	assert_true(conf_uplink_ends(c, u, true, &own, &far));
 	assert_string_equal(prefix_text(&own, ip), "fd76:6661:6200::1/64");
 	assert_string_equal(conf_uplink_ifname(u, buf), "vu-host");
+	/* Where no network has IPv6 the host's may be off. */
+	assert_false(conf_uplink_ends(c, conf_find_uplink(c, "z"), true, &own, &far));
 	assert_true(conf_uplink_ends(c, conf_find_uplink(c, "z"), false, &own, &far));
 	assert_string_equal(prefix_text(&far, ip), "169.254.118.34/28");
 	conf_hidden_vlans(c, hidden);
