@@ -353,7 +353,8 @@ static void ways_out(void **state)
 static void uplinks_stay(void **state)
 {
 	static const char text[] =
-		"networks: {new: {mode: internal}, a: {mode: nat, ipv4: 10.0.0.0/24, ipv6: 'fd00::/64'}}\n"
+		"networks: {new: {mode: internal},\n"
+		"           a: {mode: nat, ipv4: 10.0.0.0/24, ipv6: 'fd00::/64'}}\n"
 		"uplinks: {y: {kind: host}, z: {kind: host}, host: {kind: host}}";
 	struct conf *run = base(), *c = conf_create();
 	uint64_t hidden[64];
