@@ -19,6 +19,11 @@
 	X(VLAN, "vlan", "the port does not take frames of this VLAN")                      \
 	X(VLAN_RESERVED, "vlan_reserved", "VLAN id 4095")                                  \
 	X(GUARD_MAC, "guard_mac", "source is not the address this port may use")           \
+	X(GUARD_IP, "guard_ip", "source address, or protocol, is not one this port may use") \
+	X(GUARD_ARP, "guard_arp", "ARP that speaks of an address which is not this port's") \
+	X(GUARD_ND, "guard_nd", "neighbour discovery of an address which is not this port's") \
+	X(ROGUE_DHCP, "rogue_dhcp", "a DHCP server's message, from a port that is none")   \
+	X(ROGUE_RA, "rogue_ra", "a router's advertisement or redirect, from a port that is none") \
 	X(MAC_LIMIT, "mac_limit", "the port has learned as many addresses as it may")      \
 	X(RATE, "rate", "over the port's rate, or that of gateway answers")                \
 	X(STORM, "storm", "over the port's broadcast, multicast or unknown limit")         \
