@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dns: names of guests answered, all others forwarded.  No sockets, no clocks: questions of guests in, answers out; what it does not
- * know goes through the caller to a resolver outside of the switch (switch/resolver.h) and comes back.
+ * dns: names of guests answered, all others forwarded.  No sockets, no clocks: questions of guests in, answers out; what it does
+ * not know goes through the caller to a resolver outside of the switch (switch/resolver.h) and comes back.
  *
  *   guest -- question --> view of its network --- a name of ours --> answer
  *                                  |--- in the cache -----------> answer, its TTLs less what has passed
@@ -13,23 +13,26 @@
  * out through here).
  *
  *   web, web.office.vfab     A, AAAA of the guest; a bare label is of the asker's own network; any other type: no data
+ *   gateway.office.vfab      ours there, unless the operator gave that name
+ *   nobody                   a bare label that nobody has: NXDOMAIN for A, AAAA; other types are forwarded (DS of a TLD)
  *   10.0.10.10.in-addr.arpa, ...ip6.arpa     PTR of the name, for addresses in networks of the view: never forwarded
  *   host.internal            the host, where the view knows an address of it; gateway.internal: ours
  *   *.internal, *.vfab, localhost, zones of ours     never forwarded: NXDOMAIN (with the SOA, RFC 2308)
  *
- * A name may have several sources; the strongest one has it (DNS_OF_RESERVATION, DNS_OF_PORT, DNS_OF_LEASE; among equals the first): a guest
- * cannot take a name by saying that it is called so.
+ * A name may have several sources; the strongest one has it (DNS_OF_RESERVATION, DNS_OF_PORT, DNS_OF_LEASE; among equals the
+ * first): a guest cannot take a name by saying that it is called so.
  *
  * Answers from outside are believed when they answer the question that is out under their token: one question, the same name, type
- * and class, QR set, well formed to the last record (RFC 5452); the resolver has matched id, port and address before.  They are kept
- * for the least of their TTLs (negative: RFC 2308 5), at most DNS_TTL_MAX_S.
+ * and class, QR set, well formed to the last record (RFC 5452); the resolver has matched id, port and address before.  They are
+ * kept for the least of their TTLs (negative: RFC 2308 5), at most DNS_TTL_MAX_S.
  *
- * Limits.  Cache: DNS_CACHE_MAX answers, 8 MiB in all, the oldest goes.  Out: DNS_OUT_MAX questions in all, a quarter of them of one
- * port; beyond that SERVFAIL at once.  Waiting for one question: 64.  A name in an answer is followed for at most 128 labels and never
- * forwards (pointer loops).
+ * Limits.  Cache: DNS_CACHE_MAX answers, 8 MiB in all, the oldest goes.  Out: DNS_OUT_MAX questions in all, a quarter of them of
+ * one port; beyond that SERVFAIL at once.  Waiting for one question: 64.  A name in an answer is followed for at most 128 labels
+ * and never forwards (pointer loops).
  *
- * RFC 1034, 1035 (4.1, 4.2), 2181, 2308, 3225/6840 (DO and CD go into the key and through), 4343 (case), 5452, 6761, 6891 (EDNS, ours is
- * 1232 bytes), 7766 (TCP), 8020, 8482 (ANY: HINFO).  Not done: zone transfer, update, notify (NOTIMP), DNSSEC of our own zone.
+ * RFC 1034, 1035 (4.1, 4.2), 2181, 2308, 3225/6840 (DO and CD go into the key and through), 4343 (case), 5452, 6761, 6891 (EDNS,
+ * ours is 1232 bytes), 7766 (TCP), 8020, 8482 (ANY: HINFO).  Not done: zone transfer, update, notify (NOTIMP), DNSSEC of our own
+ * zone.
  *
  * Trust.  Questions are a guest's, answers anybody's.
  */
@@ -73,12 +76,17 @@ struct dns_view {
 	uint16_t reaches[DNS_REACH_MAX]; /* VLANs of other views */
 	uint8_t n_reaches;
 };
-/* Replaces all views; names of VLANs that stay, stay.  0 or -ENOMEM, then the old ones stand. */
+/* Replaces all views; names stay until they are dropped, with a view or without.  0, -ENOMEM, -EINVAL (a zone that is no name,
+ * a VLAN twice): then the old ones stand. */
 int dns_apply(struct dns *d, const struct dns_view *views, unsigned n);
 
 enum dns_source { DNS_OF_LEASE, DNS_OF_PORT, DNS_OF_RESERVATION };
-/* That address has that name (a clean label, see lease_name_clean()) in that VLAN; one name an address and source.  0, -ENOMEM. */
+/* That address has that name (a clean label, see lease_name_clean()) in that VLAN; one name an address and source.  0, -ENOMEM,
+ * -EINVAL: that is no label. */
 int dns_name_set(struct dns *d, uint16_t vid, enum dns_source source, const char *name, const struct ip *ip);
+/* The same for DNS_OF_LEASE, of a client: owner, not 0, tells clients apart (a hash of the MAC, of the identity).  The first has
+ * the name, with all his addresses, and others no part of it; of leases without an owner the first of each family is answered. */
+int dns_name_claim(struct dns *d, uint16_t vid, const char *name, const struct ip *ip, uint64_t owner);
 void dns_name_drop(struct dns *d, uint16_t vid, enum dns_source source, const struct ip *ip);
 /* All names of that source in a VLAN (before an apply sets them anew). */
 void dns_names_flush(struct dns *d, uint16_t vid, enum dns_source source);
@@ -99,8 +107,10 @@ struct dns_asker {
 /* How dns gets rid of what it has to say; called from within dns_ask(), dns_resolved(), dns_tick(). */
 struct dns_ways {
 	void *arg;
+	/* The bytes are to be taken before it returns; it may call dns_ask() and dns_forget() once it has them. */
 	void (*answer)(void *arg, const struct dns_asker *to, const uint8_t *bytes, size_t n);
-	/* domain: the name asked for, lower case with dots, no dot at the end, by which the resolver chooses its servers. False: it cannot. */
+	/* domain: the name asked for, lower case with dots, no dot at the end, by which the resolver chooses its servers; what is
+	 * no letter, digit, hyphen or underscore in it is '?'.  False: it cannot. */
 	bool (*forward)(void *arg, uint32_t token, const char *domain, const uint8_t *query, size_t n);
 };
 void dns_ways(struct dns *d, const struct dns_ways *w);
@@ -114,9 +124,9 @@ void dns_forget(struct dns *d, uint64_t conn);
 /* Questions that waited long enough.  Returns when it wants to be called again, UINT64_MAX: nothing is out. */
 uint64_t dns_tick(struct dns *d, uint64_t now_ms);
 
-#define DNS_COUNTERS(X)                                                                                        \
-	X(queries) X(local) X(cached) X(joined) X(forwarded) X(answered) X(servfail) X(refused) X(nxdomain) X(truncated) \
-	X(malformed) X(over_limit) X(bad_answers) X(timeouts)
+#define DNS_COUNTERS(X)                                                                           \
+	X(queries) X(local) X(cached) X(joined) X(forwarded) X(answered) X(servfail) X(refused)   \
+	X(nxdomain) X(truncated) X(malformed) X(over_limit) X(bad_answers) X(timeouts)
 struct dns_counters {
 #define X(name) uint64_t name;
 	DNS_COUNTERS(X)

@@ -8,10 +8,11 @@
  *      '-----------------'               '------> DECLINED --------'  (quarantine over)
  *
  * What.  A client is its identity, opaque bytes (RFC 2131 4.2, RFC 4361, RFC 8415 11); an address is of one pool, which is a
- * network's range of one family.  A client without a lease gets: the address that it had last, else the one that its identity hashes to,
- * else, where others have that, the next free one by a fixed walk from there, so that it is offered the same again though nobody
- * remembers it; at the end the address whose lease is over the longest.  Addresses that `is_taken` says are somebody's (reservations,
- * the gateway) are never chosen for another.  Finding an address is a bounded number of steps however full a pool is.
+ * network's range of one family.  A client without a lease gets: the address that it had last, else the one that its identity
+ * hashes to, else, where others have that, the next free one by a fixed walk from there, so that it is offered the same again
+ * though nobody remembers it; at the end the address whose lease is over the longest.  Addresses that `is_taken` says are
+ * somebody's (reservations, the gateway) are never chosen for another.  Finding an address is a bounded number of steps however
+ * full a pool is.
  *
  * One live lease (OFFERED, BOUND) an identity and pool; OFFERED ones do not outlive their time, PAST ones are kept while there is
  * room (LEASES_MAX in all, the oldest goes).  Every change is told to one listener: the journal, names and guards hang there.
@@ -34,7 +35,12 @@ enum {
 };
 
 /* The first byte of an identity. */
-enum lease_id_kind { LEASE_BY_MAC, LEASE_BY_CLIENT_ID, LEASE_BY_DUID /* and IAID, 4 bytes, in front of the DUID */ };
+enum lease_id_kind {
+	LEASE_BY_MAC,
+	LEASE_BY_CLIENT_ID,
+	LEASE_BY_DUID, /* and IAID, 4 bytes, in front of the DUID */
+	LEASE_BY_PORT, /* a port that has its address from us without asking */
+};
 
 struct lease_id {
 	uint16_t len;
@@ -60,7 +66,8 @@ struct lease {
 struct leases;
 struct lease_pool;
 
-/* seed: of the hash that chooses addresses: the same on every start, so that addresses stay (it is no secret); secret: of tables. */
+/* seed: of the hash that chooses addresses: the same on every start, so that addresses stay (it is no secret); secret: of
+ * tables. */
 struct leases *leases_create(const uint64_t seed[2], const uint64_t secret[2]);
 void leases_destroy(struct leases *s); /* NULL is fine */
 
@@ -70,7 +77,7 @@ struct lease_range {
 	char network[LEASE_NET_SIZE];
 	struct ip first, last;	     /* inclusive, of one family; any size */
 	struct prefix net;	     /* leases outside of it end when the pool is applied */
-	uint32_t port_cap;	     /* live leases of one port; 0: no cap */
+	uint32_t port_cap;	     /* live leases of one port, beyond which it gets none but reserved ones; 0: no cap */
 	/* Is the address not to be given to whoever asks?  NULL: none is. */
 	bool (*is_taken)(void *arg, const struct ip *ip);
 	void *arg;
@@ -101,9 +108,11 @@ struct lease *leases_find(struct leases *s, const struct lease_pool *p, const st
 /* Who has, or had, that address; NULL: nobody. */
 struct lease *leases_at(struct leases *s, const struct lease_pool *p, const struct ip *ip);
 /* An address for him, OFFERED until now + LEASE_OFFER_MS unless it is BOUND already, which stays so.  NULL: *why. */
-struct lease *leases_offer(struct leases *s, struct lease_pool *p, const struct lease_want *w, uint64_t now_ms, enum lease_why *why);
-/* He has taken it, or renews: BOUND until end_ms; mac, name, port are of w from now on. */
-void leases_bind(struct leases *s, struct lease *l, const struct lease_want *w, uint64_t end_ms);
+struct lease *leases_offer(struct leases *s, struct lease_pool *p, const struct lease_want *w, uint64_t now_ms,
+			   enum lease_why *why);
+/* He has taken it, or renews: BOUND until end_ms; mac, name, port are of w from now on.  Also a PAST one, which is his again.
+ * False: it comes by another port now, which has its share of leases already: nothing is changed. */
+bool leases_bind(struct leases *s, struct lease *l, const struct lease_want *w, uint64_t end_ms);
 void leases_release(struct leases *s, struct lease *l, uint64_t now_ms);  /* -> PAST; an OFFERED one is forgotten */
 void leases_decline(struct leases *s, struct lease *l, uint64_t now_ms);  /* -> DECLINED, nobody's, for the quarantine */
 /* Somebody answers at that address, which nobody of ours has: as if declined. */
@@ -114,7 +123,14 @@ uint64_t leases_tick(struct leases *s, uint64_t now_ms, unsigned most);
 
 /* --- For others --- */
 
-enum lease_news { LEASE_NEW, LEASE_RENEWED, LEASE_ENDED, LEASE_RELEASED, LEASE_REFUSED /* declined, or in use */, LEASE_GONE /* pool, or forgotten */ };
+enum lease_news {
+	LEASE_NEW,
+	LEASE_RENEWED,
+	LEASE_ENDED,
+	LEASE_RELEASED,
+	LEASE_REFUSED, /* declined, or in use */
+	LEASE_GONE,    /* with its pool, or forgotten; the quarantine is over */
+};
 /* One listener.  Not told of OFFERED ones.  l is as it is after the change; it may not change the store. */
 void leases_listen(struct leases *s, void (*fn)(void *arg, const struct lease *l, enum lease_news news), void *arg);
 
@@ -122,16 +138,27 @@ void leases_listen(struct leases *s, void (*fn)(void *arg, const struct lease *l
  * Pools may be made afterwards by leases_pool_apply(): what waits for them is theirs.  False: it makes no sense, or no room. */
 bool leases_restore(struct leases *s, const char *network, const struct lease *l, const struct lease_id *id);
 
-/* All of them that are not OFFERED, for a new journal; and for `lease ls`, which wants all of one pool.  fn returns false to stop. */
+/* A later line of the journal: nobody has, or had, that address any more. */
+void leases_restore_gone(struct leases *s, const char *network, const struct ip *ip);
+
+/* All of them that are not OFFERED, for a new journal; and for `lease ls`, which wants all of one pool.  fn returns false
+ * to stop. */
 void leases_each(const struct leases *s, bool (*fn)(void *arg, const char *network, const struct lease *l), void *arg);
 void leases_each_of(const struct leases *s, const struct lease_pool *p, bool (*fn)(void *arg, const struct lease *l), void *arg);
+/* As leases_each(), in pieces, between which the store may change: a few of them behind *cursor, which is 0 at first.  What is not
+ * changed meanwhile is told once at least.  False: that was all. */
+bool leases_some(const struct leases *s, uint32_t *cursor, bool (*fn)(void *arg, const char *network, const struct lease *l),
+		 void *arg);
+uint32_t leases_total(const struct leases *s); /* that leases_each() tells */
 struct lease_count {
-	uint32_t offered, bound, past, declined, free; /* free: of the range, UINT32_MAX: that or more */
+	/* free: of the range, not reserved (of ranges beyond LEASES_MAX these are not looked for); UINT32_MAX: that or more */
+	uint32_t offered, bound, past, declined, free;
 };
 void leases_count(const struct leases *s, const struct lease_pool *p, struct lease_count *out);
 uint32_t leases_of_port(const struct leases *s, const struct lease_pool *p, const char *port); /* live ones */
 
-/* What a client says of its name, made a DNS label: the part before the first dot, lower case, letters digits hyphens; false: nothing is left. */
+/* What a client says of its name, made a DNS label: the part before the first dot, lower case, letters digits hyphens; false:
+ * nothing is left. */
 bool lease_name_clean(const uint8_t *text, size_t n, char out[static LEASE_NAME_SIZE]);
 void lease_id_of_mac(struct lease_id *id, const struct mac *mac);
 /* Each false: no bytes, or too many. */

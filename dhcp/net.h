@@ -57,6 +57,8 @@ struct dhcp_net {
 	uint16_t mtu;		/* option 26 and RA; 0: not told */
 	struct ip dns[DHCP_NET_DNS], dns6[DHCP_NET_DNS];
 	uint8_t n_dns, n_dns6;
+	struct ip ntp6[DHCP_NET_DNS]; /* time servers, told by DHCPv6; those of DHCPv4 are in opts */
+	uint8_t n_ntp6;
 	char domain[DHCP_NET_DOMAIN]; /* "": none; is also the first of the search list */
 	uint16_t probes;	/* conflict probes a second; 0: none are sent */
 	struct dhcp_opts opts;
@@ -73,7 +75,8 @@ struct dhcp_net *dhcp_net_create(const struct dhcp_net *from);
 void dhcp_net_destroy(struct dhcp_net *n); /* NULL is fine */
 
 /* The reservation of a client: by client id or DUID first, then by MAC, then by port; NULL: none.  id: a lease_id; may be NULL. */
-const struct dhcp_reservation *dhcp_net_reservation(const struct dhcp_net *n, const struct lease_id *id, const struct mac *mac, const char *port);
+const struct dhcp_reservation *dhcp_net_reservation(const struct dhcp_net *n, const struct lease_id *id, const struct mac *mac,
+						    const char *port);
 /* Whose that address is; NULL: nobody's. */
 const struct dhcp_reservation *dhcp_net_reserved(const struct dhcp_net *n, const struct ip *ip);
 /* For lease_range: arg is the dhcp_net: reserved, the gateway's, or an edge of the IPv4 network. */

@@ -12,9 +12,14 @@
  * RFC 4361, RFC 4578 (93), RFC 5107 (sub-option 11: server id override), RFC 6842, RFC 3397 (119), RFC 8910 not.
  * Not done: BOOTP without option 53, FORCERENEW, leasequery, option 80 rapid commit.
  *
- * Who asks.  A client is its option 61, else its MAC.  A datagram that was not relayed must come from the MAC in chaddr, else
- * it is ignored (D17).  A live lease belongs to the port by which it was asked for: RELEASE and DECLINE by another port are ignored;
+ * Who asks.  A client is its option 61, else its MAC.  A datagram that was not relayed must come from the MAC in chaddr, else it is
+ * ignored (D17).  A live lease belongs to the port by which it was asked for: RELEASE and DECLINE by another port are ignored;
  * REQUEST and DISCOVER by another port move it, unless the caller says that the port which has it is `is_tied` (guard strict).
+ * A reserved address goes from one client id to the next of the same MAC (firmware, then the system), or of the port that it is
+ * reserved for.
+ *
+ * The cap of a port counts what comes through a relay in the client's own network, not through one in another, nor what is
+ * `is_shared`.  A relayed client may renew through a router, from whose MAC that comes, when its lease came by that port.
  *
  * The answer is at most what the client can take (option 57, else 576 bytes of IP), padded to 300 bytes, every byte of it written.
  * Options that did not fit go into file and sname (52) when these are not used; option 82 never does; the least wanted by option 55
@@ -37,7 +42,7 @@ struct dhcp_world {
 	bool (*is_tied)(void *arg, const char *port);
 };
 
-/* Borrows s and the world. */
+/* Borrows s and what the world's arg is; copies the rest. */
 struct dhcp_server *dhcp_server_create(struct leases *s, const struct dhcp_world *world);
 void dhcp_server_destroy(struct dhcp_server *v); /* NULL is fine */
 
@@ -61,13 +66,15 @@ struct dhcp_answer {
 /* net: of the VLAN that it came in by.  Fills all of out. */
 void dhcp_server_receive(struct dhcp_server *v, const struct dhcp_net *net, const struct dhcp_ask *ask, uint64_t now_ms,
 			 struct dhcp_answer *out);
-/* Somebody with that MAC answered a probe: unless he is the client himself, the address is not given (D14). */
-void dhcp_server_conflict(struct dhcp_server *v, const struct dhcp_net *net, const struct ip *ip, const struct mac *mac, uint64_t now_ms);
+/* Somebody with that MAC answered by ARP.  If we probed that address within 3 s, and he is not the client himself, it is not given
+ * (D14); else nothing happens, whoever says it. */
+void dhcp_server_conflict(struct dhcp_server *v, const struct dhcp_net *net, const struct ip *ip, const struct mac *mac,
+			  uint64_t now_ms);
 
 /* What came and what became of it, ever, of all networks: X(name). */
-#define DHCP_COUNTERS(X)                                                                                       \
-	X(discover) X(request) X(decline) X(release) X(inform) X(offer) X(ack) X(nak)                        \
-	X(malformed)  /* no DHCP message, or none that a server takes */                                      \
+#define DHCP_COUNTERS(X)                                                             \
+	X(discover) X(request) X(decline) X(release) X(inform) X(offer) X(ack) X(nak) \
+	X(malformed)  /* no DHCP message, none that a server takes, or one that leaves no room for an answer */ \
 	X(spoofed)    /* chaddr is not the sender's, or the lease is another port's */                        \
 	X(other_server) X(unknown) /* not ours to answer */                                                   \
 	X(none_free) X(port_cap) X(conflict) X(relayed)

@@ -5,9 +5,9 @@
  *   SOLICIT --> ADVERTISE, with rapid commit (option 14) REPLY      REQUEST, RENEW, REBIND --> REPLY
  *   CONFIRM --> REPLY: on link or not      RELEASE, DECLINE --> REPLY      INFORMATION-REQUEST --> REPLY
  *
- * RFC 8415 (16, 18.3, 18.4, 20; status codes 21.13), RFC 3646 (DNS, search list), RFC 4704 (FQDN: the label is read), RFC 5908 (NTP).
- * Stateless networks answer INFORMATION-REQUEST alone, and to SOLICIT that no addresses are available.  Not done: prefix delegation
- * (answered by NoPrefixAvail), IA_TA, relays, RECONFIGURE, authentication.
+ * RFC 8415 (16, 18.3, 18.4, 20; status codes 21.13), RFC 3646 (DNS, search list), RFC 4704 (FQDN: the label is read), RFC 5908
+ * (NTP). Stateless networks answer INFORMATION-REQUEST alone, and to SOLICIT that no addresses are available.  Not done: prefix
+ * delegation (answered by NoPrefixAvail), IA_TA, relays, RECONFIGURE, authentication.
  *
  * Our DUID is DUID-LL of the gateway's MAC.  Identity of a lease: IAID and DUID.  Times: T1 half, T2 4/5 of the lease.
  */
@@ -30,9 +30,13 @@ void dhcp6_server_destroy(struct dhcp6_server *v); /* NULL is fine */
 void dhcp6_server_receive(struct dhcp6_server *v, const struct dhcp_net *net, const struct dhcp_ask *ask, uint64_t now_ms,
 			  struct dhcp6_answer *out);
 
-#define DHCP6_COUNTERS(X)                                                                                      \
-	X(solicit) X(request) X(confirm) X(renew) X(rebind) X(release) X(decline) X(information) X(advertise) X(reply) \
-	X(malformed) X(spoofed) X(other_server) X(unknown) X(none_free) X(port_cap)
+#define DHCP6_COUNTERS(X) \
+	X(solicit) X(request) X(confirm) X(renew) X(rebind) X(release) X(decline) X(information) \
+	X(advertise) X(reply) \
+	X(malformed)  /* no message that a server takes, or by unicast what must not be */ \
+	X(spoofed)    /* the lease is another port's, or another MAC's */ \
+	X(other_server) X(unknown) /* no binding */ \
+	X(none_free) X(port_cap)
 struct dhcp6_counters {
 #define X(name) uint64_t name;
 	DHCP6_COUNTERS(X)

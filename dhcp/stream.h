@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stream: the passive end of short TCP connections, for DNS over TCP (RFC 7766) on the gateway's addresses, where no kernel listens.
+ * stream: the passive end of short TCP connections, for DNS over TCP (RFC 7766) on the gateway's addresses, where no kernel
+ * listens.
  *
  * What.  Segments in, segments out, messages with a length of two bytes in front of them (RFC 1035 4.2.2) to the caller, and his
  * answers back.  The smallest TCP that any stack talks to: it never begins a connection, takes data in order only (its window is
- * one segment, so that nobody sends more at a time), one segment of its own in flight at a time per MSS and window, go-back-N with exponential timeout
- * (RFC 6298, from 1 s), MSS the one option.  RFC 9293 3.5 (LISTEN, SYN-RECEIVED, ESTABLISHED, CLOSE-WAIT, LAST-ACK, FIN-WAIT), 3.10.7
- * (which segments are acceptable; RST and SYN within the window by RFC 5961 3 and 4: challenge ACK, rate limited), 3.4.1 (initial
- * sequence numbers: keyed hash of the four ends plus a clock, RFC 6528).
+ * one segment, so that nobody sends more at a time), sends at most ten segments and his window at a time, go-back-N with
+ * exponential timeout (RFC 6298, from 1 s), MSS the one option.  RFC 9293 3.5 (LISTEN, SYN-RECEIVED, ESTABLISHED, CLOSE-WAIT,
+ * LAST-ACK, FIN-WAIT), 3.10.7 (which segments are acceptable; RST, SYN and ACK by RFC 5961 3 to 5: challenge ACK, rate
+ * limited), 3.4.1 (initial sequence numbers: keyed hash of the ends plus a clock, RFC 6528).
  *
- * Limits.  STREAMS_MAX connections, a quarter of them of one port; a new one beyond that takes the place of the one of that port that is idle
- * the longest, or is silently not answered.  Half-open ones count and last 5 s.  A connection that is idle for 10 s is closed,
- * one that has sent half a message too (the rest in 5 s).  A message from the guest has at most STREAM_IN bytes, a longer length: reset.
+ * Limits.  STREAMS_MAX connections, a quarter of them of one port; a new one beyond its share takes the place of the one of
+ * that port that is idle the longest; when all places are taken, that of the port that holds most, so that none keeps the
+ * others out.  Half-open ones count and last 5 s.  A connection that is idle for 10 s is closed, one that has sent half a
+ * message is reset 5 s after its first byte.  A message from the guest has 1 to STREAM_IN bytes, any other length: reset.
  * Answers wait in STREAM_OUT bytes; more: reset.
  *
- * Trust.  Every byte is a guest's: the TCP header is checked here, its checksum was by the caller.
+ * Trust.  Every byte is a guest's: the TCP header is checked here; its checksum, and that the ends are those of the frame, was
+ * by the caller.
  */
 #ifndef VFAB_DHCP_STREAM_H
 #define VFAB_DHCP_STREAM_H
@@ -41,7 +44,8 @@ struct stream_ways {
 	void *arg;
 	/* A TCP segment to be sent to e->src from e->dst: header and payload, checksum field 0: the caller fills it in. */
 	void (*send)(void *arg, const struct stream_ends *e, const uint8_t *segment, size_t n);
-	/* A whole message came on that connection. */
+	/* A whole message came on that connection.  The answer may be given within it, or later; of several, in any order.
+	 * No other function than streams_answer() and streams_flush() is called from within any of these. */
 	void (*message)(void *arg, uint64_t conn, const struct stream_ends *e, const uint8_t *bytes, size_t n);
 	/* It is gone, whatever the reason; its answers are not wanted. */
 	void (*gone)(void *arg, uint64_t conn);

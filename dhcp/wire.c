@@ -2,7 +2,7 @@
 /*
  * wire: reads and writes DHCP messages.
  *
- * How it fits.  dhcp/client.c calls it.
+ * How it fits.  dhcp/client.c calls it, and of the server server.c (reader) and reply.c (writer).
  *
  * Theory of operation.  Options may lie in three areas, in this order (RFC 3396 5), and the pieces of one anywhere among them:
  *
@@ -38,6 +38,13 @@ enum {
 	OPTION_MAX = 255,
 	OVERLOAD_FILE = 1,
 	OVERLOAD_SNAME = 2,
+};
+
+static const struct {
+	uint8_t at, bytes, bit;
+} fields[DHCP_FIELDS] = {
+	[DHCP_FILE] = {FILE_AT, FILE_BYTES, OVERLOAD_FILE},
+	[DHCP_SNAME] = {SNAME_AT, SNAME_BYTES, OVERLOAD_SNAME},
 };
 
 static const uint8_t cookie[4] = {99, 130, 83, 99};
@@ -325,6 +332,54 @@ void dhcp_write_u32(struct dhcp_writer *w, uint8_t option, uint32_t v)
 void dhcp_write_ip(struct dhcp_writer *w, uint8_t option, const struct ip *ip)
 {
 	dhcp_write(w, option, four(ip), 4);
+}
+
+size_t dhcp_option_bytes(size_t n)
+{
+	size_t pieces = n ? (n + OPTION_MAX - 1) / OPTION_MAX : 1;
+
+	return n + 2 * pieces;
+}
+
+bool dhcp_write_field(struct dhcp_writer *w, enum dhcp_field field, const void *text, size_t n)
+{
+	assert(w->over[field] == 0);
+	if (w->size < DHCP_OPTIONS_AT || n >= fields[field].bytes) /* it ends with a zero */
+		return false;
+	memcpy(w->bytes + fields[field].at, text, n);
+	return true;
+}
+
+bool dhcp_write_over(struct dhcp_writer *w, uint8_t option, const void *bytes, size_t n)
+{
+	if (w->size < DHCP_OPTIONS_AT || n > OPTION_MAX)
+		return false;
+	for (unsigned i = 0; i < DHCP_FIELDS; i++) {
+		uint8_t *p = w->bytes + fields[i].at + w->over[i];
+
+		if (2 + n + 1 + w->over[i] > fields[i].bytes) /* END goes behind the last */
+			continue;
+		p[0] = option;
+		p[1] = (uint8_t)n;
+		memcpy(p + 2, bytes, n);
+		w->over[i] = (uint8_t)(w->over[i] + 2 + n);
+		return true;
+	}
+	return false;
+}
+
+void dhcp_write_overload(struct dhcp_writer *w)
+{
+	uint8_t bits = 0;
+
+	for (unsigned i = 0; i < DHCP_FIELDS; i++) {
+		if (w->over[i] == 0)
+			continue;
+		bits |= fields[i].bit;
+		w->bytes[fields[i].at + w->over[i]] = DHCP_OPT_END;
+	}
+	if (bits)
+		dhcp_write(w, DHCP_OPT_OVERLOAD, &bits, 1);
 }
 
 size_t dhcp_write_end(struct dhcp_writer *w)

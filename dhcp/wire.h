@@ -50,6 +50,7 @@ enum dhcp_option {
 	DHCP_OPT_DOMAIN = 15,
 	DHCP_OPT_MTU = 26,
 	DHCP_OPT_BROADCAST = 28,
+	DHCP_OPT_VENDOR_INFO = 43,
 	DHCP_OPT_ADDRESS = 50, /* that the client asks for */
 	DHCP_OPT_LEASE = 51,
 	DHCP_OPT_OVERLOAD = 52,
@@ -60,8 +61,16 @@ enum dhcp_option {
 	DHCP_OPT_MAX_SIZE = 57,
 	DHCP_OPT_T1 = 58,
 	DHCP_OPT_T2 = 59,
+	DHCP_OPT_VENDOR = 60, /* what the client is; RFC 2132 9.13 */
 	DHCP_OPT_CLIENT_ID = 61,
+	DHCP_OPT_TFTP_SERVER = 66,
+	DHCP_OPT_BOOT_FILE = 67,
+	DHCP_OPT_FQDN = 81,    /* RFC 4702 */
+	DHCP_OPT_RELAY = 82,   /* RFC 3046 */
+	DHCP_OPT_ARCH = 93,    /* RFC 4578 */
+	DHCP_OPT_SEARCH = 119, /* RFC 3397 */
 	DHCP_OPT_ROUTES = 121, /* RFC 3442 */
+	DHCP_OPT_TFTP_SERVERS = 150, /* RFC 5859 */
 	DHCP_OPT_END = 255,
 };
 
@@ -94,10 +103,15 @@ bool dhcp_get_u32(const struct dhcp_message *m, uint8_t option, uint32_t *out);
 /* Up to max addresses of a list (RFC 2132: a multiple of four bytes); returns how many. */
 unsigned dhcp_get_ips(const struct dhcp_message *m, uint8_t option, struct ip *out, unsigned max);
 
+/* The two fields of BOOTP that hold a name, or options where there are more of them than room (RFC 2132 9.3). */
+enum dhcp_field { DHCP_FILE, DHCP_SNAME };
+enum { DHCP_FIELDS = 2 };
+
 /* Writes a message into size bytes; what does not fit makes dhcp_write_end() return 0. */
 struct dhcp_writer {
 	uint8_t *bytes;
 	size_t size, n;
+	uint8_t over[DHCP_FIELDS]; /* bytes of options in each field */
 	bool is_full;
 };
 void dhcp_write_begin(struct dhcp_writer *w, uint8_t *bytes, size_t size, const struct dhcp_header *h, enum dhcp_type type);
@@ -106,6 +120,15 @@ void dhcp_write(struct dhcp_writer *w, uint8_t option, const void *bytes, size_t
 void dhcp_write_u16(struct dhcp_writer *w, uint8_t option, uint16_t v);
 void dhcp_write_u32(struct dhcp_writer *w, uint8_t option, uint32_t v);
 void dhcp_write_ip(struct dhcp_writer *w, uint8_t option, const struct ip *ip);
+/* What an option of n bytes takes with its code and length, in all its pieces. */
+size_t dhcp_option_bytes(size_t n);
+/* The text of a field; false: it does not fit, and the field stays empty. */
+bool dhcp_write_field(struct dhcp_writer *w, enum dhcp_field field, const void *text, size_t n);
+/* An option into a field, whole, and the field has no text; false: neither has room. */
+bool dhcp_write_over(struct dhcp_writer *w, uint8_t option, const void *bytes, size_t n);
+/* Option 52, if any option went into a field: DHCP_OVERLOAD_BYTES.  Once, after the last of them. */
+enum { DHCP_OVERLOAD_BYTES = 3 };
+void dhcp_write_overload(struct dhcp_writer *w);
 size_t dhcp_write_end(struct dhcp_writer *w); /* bytes of the message */
 
 /* The whole Ethernet frame around a payload of n bytes (IPv4, UDP, both checksums): its bytes.  n is at most DHCP_MAX_BYTES. */
