@@ -28,22 +28,23 @@ LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 Q       := $(if $(V),,@)
 
 # Objects, in reading order.
-BASE   := addr csum drop fdb frame packet isa log loop nearest rate rcu ring stage units
+BASE   := addr csum drop fdb frame packet isa log loop nearest rate rcu ring siphash stage units
 CORE   := conf conf_merge conf_list conf_yaml conf_schema conf_value conf_check conf_vlan conf_forward conf_out conf_check_out \
-          conf_check_ways conf_print
-SWITCH := forward forward_rare forwarder trace filter guard_loop worker fabric legs state broker_client sandbox plan want device guest \
-          watchdog uplink lessee session_log apply ctl ctl_client ctl_conf show show_mac show_out show_nat show_event watch story capture pcapng \
+          conf_check_ways conf_dhcp conf_option conf_merge_dhcp conf_check_dhcp conf_print conf_print_dhcp
+SWITCH := forward forward_rare forwarder trace filter guard guard_check guard_loop worker fabric legs state broker_client sandbox plan want device guest \
+          watchdog uplink lessee lessor lessor_net lessor_ties lessor_taps session_log apply ctl ctl_client ctl_conf show show_mac show_out show_nat show_lease show_event watch story capture pcapng \
           broker broker_check broker_kept broker_tap broker_taps broker_guests broker_link broker_links broker_host broker_stock \
-          broker_file broker_spawn broker_wire switch
+          broker_file broker_spawn broker_wire broker_resolver resolv_conf resolver resolver_query resolver_wire switch
 GATEWAY := gateway gateway_group gateway_arp gateway_nd gateway_ra gateway_route gateway_local gateway_hop gateway_icmp gateway_frag gateway_made gateway_serve gateway_conf neigh hold
 PORT   := port scratch vnet tap gso guest_mem vring vring_take vring_put vring_chain inflight vhost vhost_msg \
           vhost_ring_msg vhost_mem_msg
 VLAN   := vlan tag
 NAT    := nat begin life nat_list plan tcp icmp frag session session_life session_pool session_restore index places guest ports room wheel
 BRIDGE := rtnl netns tc bpf nft nft_rule nft_look sysctl sockets conntrack packet packet_socket
-DHCP   := wire client
-TOOLS  := say call client table confile merge net port uplink forward import nat mac see top watch apply proc attach netns \
-          lab_state lab_conf lab_up lab_down lab complete
+DHCP   := wire client lease lease_store lease_pool journal journal_line journal_sync net server reply wire6 server6 \
+          dns dns_view dns_name dns_local dns_hash dns_cache dns_wait dns_wire dns_write stream segment
+TOOLS  := say call client table confile merge net port uplink forward import nat mac lease see top watch apply proc attach netns \
+          lab_state lab_conf lab_names lab_up lab_down lab complete
 
 # The packet path is compiled once more for AVX2, which isa.h chooses at start.
 WIDE_FLAGS := -mavx2 -mbmi -mbmi2 -mprfchw -DPATH_WIDE

@@ -28,6 +28,7 @@
 #include "switch/broker.h"
 #include "switch/device.h"
 #include "switch/legs.h"
+#include "switch/lessor.h"
 #include "switch/uplink.h"
 #include "switch/want.h"
 #include "switch/watch.h"
@@ -255,6 +256,7 @@ int apply_publish(struct daemon *d)
 	settle_legs(d);
 	fabric_destroy(old);
 	uplinks_apply(d->uplinks);
+	lessor_apply(d->lessor);
 	return 0;
 }
 
@@ -540,6 +542,7 @@ static int prepare_workers(struct attempt *a)
 		if (!w)
 			return -errno;
 		worker_forwarder(w)->gateway = a->d->gateway;
+		worker_forwarder(w)->guard = a->d->guard;
 		a->worker[a->n_workers] = w;
 	}
 	return 0;
@@ -644,6 +647,7 @@ static void commit(struct attempt *a, struct conf *to)
 	fabric_destroy(was);
 	walk_statics(d, to, NULL, add_static);
 	uplinks_apply(d->uplinks);
+	lessor_apply(d->lessor);
 	tell_ports(a, gone, n_gone);
 	while (n_gone > 0)
 		close_port(d, gone[--n_gone], false);

@@ -17,7 +17,8 @@
  * All that a switch needs is here and not there: descriptors of taps, guests and links, listening sockets, the
  * text that was applied last, the state region, the sessions of the NAT.  A new one gets the same at fixed descriptor numbers
  * (broker.h) and an image of the same program.  A second crash within CRASH_WINDOW_MS gets empty
- * regions: what is in the tables may be what killed it.
+ * regions: what is in the tables may be what killed it.  The journal of leases stays: each line of it is checked, and an address
+ * that was given is nobody else's.
  *
  * Notices are never queued here: what is to be told is a flag at what it is about, and is sent when
  * the socket has room.
@@ -71,6 +72,7 @@ struct broker {
 	struct listen_socket control;
 	int state_dir_fd; /* holds the lock; -1: in memory only */
 	int state_fd, nat_fd;
+	int journal_fd[JOURNAL_FILES];
 	int signal_fd;
 	int text_fd;	       /* what the next switch starts with */
 	const char *text_name; /* and what it calls that */
@@ -307,6 +309,7 @@ static void serve(struct broker *b, const void *bytes, ssize_t n, int *fds, unsi
 		act(b, &q, fds, &r, &out);
 	}
 	err = wire_send(b->request_fd, &r, sizeof(r), MSG_DONTWAIT, out.fd, r.error ? 0 : out.n);
+	stock_answered(b->stock);
 	if (!err || err == -EPIPE)
 		return;
 	log_err("the switch does not take its answer (%s): it is killed", strerror(-err));
@@ -372,7 +375,8 @@ static int start_switch(struct broker *b)
 	stock_unclaim(b->stock);
 	lseek(b->text_fd, 0, SEEK_SET);
 	start = (struct switch_start){
-		.fd = {request[1], notice[1], b->control.fd, b->state_fd, b->text_fd, b->nat_fd},
+		.fd = {request[1], notice[1], b->control.fd, b->state_fd, b->text_fd, b->nat_fd,
+		       b->journal_fd[0], b->journal_fd[1]},
 		.log_level = b->options->log_level,
 		.text_name = b->text_name,
 	};
@@ -544,6 +548,7 @@ static void reap(struct broker *b)
 
 	if (b->pid > 0 && waitpid(b->pid, &wstatus, WNOHANG) == b->pid)
 		switch_died(b, wstatus);
+	stock_reap(b->stock);
 }
 
 static void on_signal(void *arg, uint32_t events)
@@ -601,6 +606,27 @@ static int lock_state(struct broker *b)
 	return 0;
 }
 
+static int fail_start(const char *what, int err)
+{
+	complain("%s: %s", what, strerror(-err));
+	return -1;
+}
+
+/* Leases: on disk where the state directory is ours, else as long as this process lives. */
+static int open_journal(struct broker *b)
+{
+	const char *bad, *in_memory;
+	int err = journal_files_open(b->state_dir_fd, b->journal_fd, &bad);
+
+	if (!err)
+		return 0;
+	if (b->state_dir_fd < 0 || journal_files_open(-1, b->journal_fd, &in_memory) != 0)
+		return fail_start("files of leases", err);
+	log_err("%s/%s: %s: leases are kept in memory only", b->options->state_dir, bad,
+		err == -EPERM || err == -ELOOP ? "is no file of root's alone" : strerror(-err));
+	return 0;
+}
+
 static int read_conf(struct broker *b)
 {
 	const char *path = b->options->conf_file;
@@ -618,12 +644,6 @@ static int read_conf(struct broker *b)
 	return -1;
 }
 
-static int fail_start(const char *what, int err)
-{
-	complain("%s: %s", what, strerror(-err));
-	return -1;
-}
-
 /* Everything before the loop; what was begun is undone by finish(). */
 static int prepare(struct broker *b)
 {
@@ -635,7 +655,7 @@ static int prepare(struct broker *b)
 	err = sandbox_broker();
 	if (err)
 		return fail_start("capabilities (vfabd has to be root)", err);
-	if (lock_state(b) < 0 || read_conf(b) < 0)
+	if (lock_state(b) < 0 || read_conf(b) < 0 || open_journal(b) < 0)
 		return -1;
 	err = control_socket_open(&b->control, b->options->socket_path, why);
 	if (err) {
@@ -655,7 +675,11 @@ static int prepare(struct broker *b)
 	if (b->nat_fd < 0)
 		return fail_start("region for sessions", b->nat_fd);
 	snprintf(b->host_record, sizeof(b->host_record), "%s.host", b->options->socket_path);
-	needs = (struct stock_needs){b->loop, b->host_record, on_due, b};
+	needs = (struct stock_needs){.loop = b->loop,
+				     .host_record = b->host_record,
+				     .log_level = b->options->log_level,
+				     .due = on_due,
+				     .arg = b};
 	b->stock = stock_create(&needs, &what);
 	if (!b->stock)
 		return fail_start(what, -errno);
@@ -673,6 +697,8 @@ static void finish(struct broker *b)
 	close_fd(&b->signal_fd);
 	close_fd(&b->state_fd);
 	close_fd(&b->nat_fd);
+	close_fd(&b->journal_fd[0]);
+	close_fd(&b->journal_fd[1]);
 	close_fd(&b->text_fd);
 	close_fd(&b->reload_fd);
 	close_fd(&b->state_dir_fd);
@@ -696,6 +722,7 @@ int broker_run(const struct broker_options *o)
 		.state_dir_fd = -1,
 		.state_fd = -1,
 		.nat_fd = -1,
+		.journal_fd = {-1, -1},
 		.signal_fd = -1,
 		.text_fd = -1,
 		.request_fd = -1,

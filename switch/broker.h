@@ -25,6 +25,7 @@
 #include "switch/broker_vhost.h"
 #include "switch/conf.h"
 #include "switch/port/port.h"
+#include "switch/resolver.h"
 
 /* Descriptors of the switch process at its start. */
 enum {
@@ -34,6 +35,8 @@ enum {
 	SWITCH_FD_STATE = 6,
 	SWITCH_FD_CONF = 7,
 	SWITCH_FD_NAT = 8, /* the region of nat/nat.h, nat_region_bytes(); all zero when nothing of it was written yet */
+	SWITCH_FD_LEASES_A = 9,	 /* the files of dhcp/journal.h, or memfds where no state directory is ours; kept as they are */
+	SWITCH_FD_LEASES_B = 10, /* over every restart of the switch; their offset is where the last writer left it */
 	SWITCH_FD_END
 };
 
@@ -51,6 +54,7 @@ enum broker_op {
 	BROKER_LINK_SET,     /* struct link_spec: other settings of a link that is open */
 	BROKER_LINK_CLOSE,   /* name of the port */
 	BROKER_HOST_SET,     /* struct host_set, memfd with its arrays */
+	BROKER_RESOLVER_SET, /* memfd with a struct resolver_servers -> a descriptor, or none: see broker_resolver_set() */
 	BROKER_OP_END,
 };
 
@@ -61,6 +65,7 @@ enum broker_notice_kind {
 	NOTICE_STOP,   /* SIGTERM: close and exit 0 */
 	NOTICE_LINK,   /* an interface changed: struct link_answer, descriptors when it came */
 	NOTICE_HOST,   /* text, news: what became of the host's side */
+	NOTICE_RESOLVER, /* news: enum resolver_news; a descriptor when it came */
 };
 
 enum { TAP_TEXT_SIZE = 192 };
@@ -74,7 +79,7 @@ struct tap_spec {
 	uint32_t mtu;
 	uint16_t queues;
 	uint8_t may_wait; /* no namespace yet: answer PORT_WAITING and send NOTICE_TAP later */
-	uint8_t reserved;
+	uint8_t is_leased; /* its IPv4 address and gateway come later, by BROKER_TAP_SET */
 	struct prefix ipv4, ipv6; /* is_set: put on the device */
 	struct ip gateway;	  /* default route in the device's namespace */
 	uint8_t has_gateway;
@@ -119,7 +124,7 @@ struct broker_reply {
 
 struct broker_notice {
 	uint32_t kind; /* enum broker_notice_kind */
-	uint32_t news; /* NOTICE_HOST: enum host_news */
+	uint32_t news; /* NOTICE_HOST: enum host_news; NOTICE_RESOLVER: enum resolver_news */
 	struct tap_answer tap;	   /* NOTICE_TAP */
 	struct guest_notice guest; /* NOTICE_GUEST */
 	struct link_answer link;   /* NOTICE_LINK */

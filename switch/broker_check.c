@@ -24,6 +24,7 @@ enum { MTU_MIN = 68, MTU_MAX = 65520, PID_MAX = 4194304, PROTO_TCP = 6, PROTO_UD
 _Static_assert((int)LINK_PORT_SIZE == PORT_NAME_SIZE && (int)LINK_NAME_SIZE == CONF_IFNAME_SIZE &&
 		       (int)LINK_TEXT_SIZE == TAP_TEXT_SIZE,
 	       "broker_uplink.h, which knows neither");
+_Static_assert((int)RESOLVER_TEXT_SIZE == TAP_TEXT_SIZE, "resolver.h, which does not know it");
 
 int broker_fail(char why[static TAP_TEXT_SIZE], int err, const char *fmt, ...)
 {
@@ -267,12 +268,62 @@ int broker_host_check(const struct host_set *set, struct nft_uplink *uplinks,
 	return 0;
 }
 
+/* In lower case, labels of 1-63 characters between dots; "" is for the first set alone. */
+static bool is_domain(const char *s)
+{
+	static const char bytes[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+	size_t n;
+
+	do {
+		n = strspn(s, bytes);
+		if (n == 0 || n > 63)
+			return false;
+		s += n;
+	} while (*s++ == '.');
+	return s[-1] == '\0';
+}
+
+/* One host: no group, no broadcast, and not "any", which would be this one. */
+static bool is_server(const struct resolver_server *r)
+{
+	static const struct ip none4 = {{[10] = 0xff, 0xff}};
+
+	if (r->port == 0 || is_zero(&r->ip) || ip_equal(&r->ip, &none4))
+		return false;
+	return ip_is_v4(&r->ip) ? r->ip.b[12] < 224 : r->ip.b[0] != 0xff;
+}
+
+int broker_resolver_check(struct resolver_servers *s, char why[static TAP_TEXT_SIZE])
+{
+	struct resolver_set *set;
+	unsigned i, k;
+
+	if (s->n_sets < 1 || s->n_sets > 1 + RESOLVER_DOMAINS)
+		return broker_fail(why, -EINVAL, "%u sets of servers are not in 1-%d", s->n_sets,
+				   1 + RESOLVER_DOMAINS);
+	for (i = 0; i < s->n_sets; i++) {
+		set = &s->set[i];
+		if (!is_string(set->domain, sizeof(set->domain)) ||
+		    !(i == 0 ? set->domain[0] == '\0' : is_domain(set->domain)))
+			return broker_fail(why, -EINVAL, "bad domain");
+		if (set->n > RESOLVER_SERVERS || (i > 0 && set->n == 0))
+			return broker_fail(why, -EINVAL, "%u servers, at most %d", set->n,
+					   RESOLVER_SERVERS);
+		for (k = 0; k < set->n; k++) {
+			if (!is_server(&set->server[k]))
+				return broker_fail(why, -EINVAL, "bad address of a server");
+		}
+	}
+	return 0;
+}
+
 /* How many descriptors go with a request; those of a KEEP are counted with the rest of it. */
 static unsigned fds_of(const struct broker_request *q, unsigned n_fds)
 {
 	if (q->op == BROKER_GUEST_KEEP)
 		return n_fds;
-	return q->op == BROKER_CONF_KEEP || q->op == BROKER_CONF_SAVE || q->op == BROKER_HOST_SET;
+	return q->op == BROKER_CONF_KEEP || q->op == BROKER_CONF_SAVE || q->op == BROKER_HOST_SET ||
+	       q->op == BROKER_RESOLVER_SET;
 }
 
 int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct broker_request *out,
@@ -309,6 +360,7 @@ int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct bro
 		return 0;
 	case BROKER_CONF_KEEP:
 	case BROKER_CONF_SAVE:
+	case BROKER_RESOLVER_SET:
 	case BROKER_READY:
 		return 0;
 	}

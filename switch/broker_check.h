@@ -24,6 +24,9 @@ int broker_request_check(const void *bytes, size_t n, unsigned n_fds, struct bro
 int broker_host_check(const struct host_set *set, struct nft_uplink *uplinks, struct nft_forward *forwards,
 		      char why[static TAP_TEXT_SIZE]);
 
+/* Likewise for what a BROKER_RESOLVER_SET carries. */
+int broker_resolver_check(struct resolver_servers *s, char why[static TAP_TEXT_SIZE]);
+
 /* Two specs mean the same device: its settings may differ. */
 bool tap_spec_same_device(const struct tap_spec *a, const struct tap_spec *b);
 /* Two specs mean the same socket, and the same owner and mode of it. */

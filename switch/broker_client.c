@@ -240,6 +240,26 @@ int broker_host_set(const struct host_set *set, const struct nft_uplink *uplinks
 	return err;
 }
 
+int broker_resolver_set(const struct resolver_servers *s, int *fd,
+			char why[static RESOLVER_TEXT_SIZE])
+{
+	struct broker_request q = {.op = BROKER_RESOLVER_SET};
+	int memfd = text_create((const char *)s, sizeof(*s)), err = memfd;
+	struct broker_reply r = {.text = ""};
+	unsigned n_fds = 0;
+
+	if (memfd >= 0) {
+		err = ask(&q, &memfd, 1, &r, fd, 1, &n_fds);
+		close(memfd);
+	}
+	snprintf(why, RESOLVER_TEXT_SIZE, "%s", r.text[0] || !err ? r.text : strerror(-err));
+	if (err)
+		drop(fd, n_fds);
+	if (err || n_fds == 0)
+		*fd = -1;
+	return err;
+}
+
 static int send_text(enum broker_op op, const char *text, size_t bytes)
 {
 	struct broker_request q = {.op = op};

@@ -218,6 +218,56 @@ int state_dir_lock(const char *dir)
 	return err;
 }
 
+/* A file of ours that nobody else has a name or a right for; made when it is missing. */
+static int open_journal(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	struct stat st;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		err = -errno;
+	else if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid())
+		err = -EPERM;
+	else
+		err = fchmod(fd, 0600) < 0 ? -errno : 0;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static int open_memory(const char *name)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int journal_files_open(int dir_fd, int fd[static JOURNAL_FILES], const char **bad)
+{
+	static const char *const name[JOURNAL_FILES] = {"leases.a", "leases.b"};
+	int err = 0;
+	unsigned n;
+
+	for (n = 0; n < JOURNAL_FILES && !err; n++) {
+		*bad = name[n];
+		fd[n] = dir_fd >= 0 ? open_journal(dir_fd, name[n]) : open_memory(name[n]);
+		err = fd[n] < 0 ? fd[n] : 0;
+	}
+	if (err) {
+		while (--n > 0)
+			close(fd[n - 1]);
+		return err;
+	}
+	/* The names are on disk when their directory is. */
+	if (dir_fd >= 0)
+		fsync(dir_fd);
+	return 0;
+}
+
 static int write_all(int fd, const char *bytes, size_t n)
 {
 	ssize_t done;

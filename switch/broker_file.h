@@ -37,6 +37,11 @@ int control_socket_open(struct listen_socket *s, const char *path, char why[stat
 /* Makes and locks the state directory.  The descriptor that holds the lock; -EBUSY: another vfabd has it; else -errno. */
 int state_dir_lock(const char *dir);
 
+/* The files of dhcp/journal.h in the state directory behind dir_fd; below 0: in memory.  0, or -errno and the name of the bad
+ * one: -ELOOP, -EPERM: what has that name is not ours alone. */
+enum { JOURNAL_FILES = 2 };
+int journal_files_open(int dir_fd, int fd[static JOURNAL_FILES], const char **bad);
+
 /* A sealed memfd with those bytes, or -errno. */
 int text_create(const char *text, size_t bytes);
 /* The size of a text that a hostile process sent: -EINVAL when it is no sealed memfd, -EFBIG when it is too long. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * broker_spawn: the birth of a switch process, and the memory that outlives it.
+ * broker_spawn: the birth of a switch or resolver process, and the memory that outlives a switch.
  *
- * How it fits.  broker.c calls it at the start and after each death; main.c of the new image finds
- * what it got by broker_client_init().
+ * How it fits.  broker.c and broker_resolver.c call it at the start and after each death; main.c of the new image finds
+ * what it got by broker_client_init() or resolver_run().
  *
  * Trust.  The old region may have been written by a hostile switch: state_map() cleans it before
  * anything is read.
@@ -23,6 +23,11 @@
 #include "nat/nat.h"
 #include "switch/base/log.h"
 #include "switch/state.h"
+
+enum { FIRST_FD = 3, FDS_MAX = SWITCH_FDS, ARGUMENTS = 5 };
+
+_Static_assert((int)SWITCH_FD_REQUEST == FIRST_FD && (int)RESOLVER_FD_BROKER == FIRST_FD,
+	       "they follow the standard ones");
 
 static int create(const char *name, size_t bytes)
 {
@@ -96,29 +101,35 @@ void nat_region_renew(int *region)
 	*region = fd;
 }
 
+/* Descriptors of a new process, from FIRST_FD on, and its arguments. */
+struct birth {
+	const int *fd;
+	unsigned n_fds;
+	const char *argument[ARGUMENTS]; /* NULL at the end */
+};
+
 /* In the child: fixed descriptors, nothing else, and the same program.  Does not return. */
-static void become_switch(const struct switch_start *s)
+static void become(const struct birth *b)
 {
-	char *argv[] = {(char *)(uintptr_t) "vfabd", (char *)(uintptr_t)BROKER_SWITCH_MARK,
-			(char *)(uintptr_t)s->log_level, (char *)(uintptr_t)s->text_name, NULL};
-	int high[SWITCH_FDS], null, i;
+	unsigned end = FIRST_FD + b->n_fds, i;
+	int high[FDS_MAX], null;
 	sigset_t none;
 
 	/* First out of the way, so that no dup2() closes one that is still to be moved. */
-	for (i = 0; i < SWITCH_FDS; i++) {
-		high[i] = fcntl(s->fd[i], F_DUPFD, SWITCH_FD_END);
+	for (i = 0; i < b->n_fds; i++) {
+		high[i] = fcntl(b->fd[i], F_DUPFD, end);
 		if (high[i] < 0)
 			goto err;
 	}
-	for (i = 0; i < SWITCH_FDS; i++)
-		dup2(high[i], SWITCH_FD_REQUEST + i);
+	for (i = 0; i < b->n_fds; i++)
+		dup2(high[i], (int)(FIRST_FD + i));
 	/* Of the standard ones it needs the log; the others may be a terminal or a file of the user. */
 	null = open("/dev/null", O_RDWR);
 	if (null < 0)
 		_exit(1);
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
-	if (close_range(SWITCH_FD_END, ~0u, 0) < 0)
+	if (close_range(end, ~0u, 0) < 0)
 		goto err;
 	/* What a terminal sends to all of us is for the broker. */
 	signal(SIGINT, SIG_IGN);
@@ -126,13 +137,13 @@ static void become_switch(const struct switch_start *s)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	unsetenv("NOTIFY_SOCKET");
-	execve("/proc/self/exe", argv, environ);
+	execve("/proc/self/exe", (char *const *)(uintptr_t)b->argument, environ);
 err:
-	log_err("the switch cannot be started: %s", strerror(errno));
+	log_err("a process of vfabd cannot be started: %s", strerror(errno));
 	_exit(1);
 }
 
-pid_t switch_spawn(const struct switch_start *s)
+static pid_t spawn(const struct birth *b)
 {
 	pid_t self = getpid(), pid = fork();
 
@@ -141,6 +152,28 @@ pid_t switch_spawn(const struct switch_start *s)
 	/* Killed, the broker takes it along; if that was before this line, it has another parent. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() == self)
-		become_switch(s);
+		become(b);
 	_exit(1);
+}
+
+pid_t switch_spawn(const struct switch_start *s)
+{
+	const struct birth b = {
+		.fd = s->fd,
+		.n_fds = SWITCH_FDS,
+		.argument = {"vfabd", BROKER_SWITCH_MARK, s->log_level, s->text_name},
+	};
+
+	return spawn(&b);
+}
+
+pid_t resolver_spawn(int broker_fd, const char *log_level)
+{
+	const struct birth b = {
+		.fd = &broker_fd,
+		.n_fds = 1,
+		.argument = {"vfabd", RESOLVER_MARK, log_level},
+	};
+
+	return spawn(&b);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* broker_spawn: the birth of a switch process, and the memory that outlives it. */
+/* broker_spawn: the birth of a switch or resolver process, and the memory that outlives a switch. */
 #ifndef VFAB_SWITCH_BROKER_SPAWN_H
 #define VFAB_SWITCH_BROKER_SPAWN_H
 
@@ -17,6 +17,8 @@ struct switch_start {
 
 /* The same program as a switch, with these descriptors, the standard ones and no others.  Its pid, or -errno. */
 pid_t switch_spawn(const struct switch_start *s);
+/* Likewise as a resolver, with its end of the socket to us. */
+pid_t resolver_spawn(int broker_fd, const char *log_level);
 
 /* A region of zeros that can neither grow nor shrink, so that no reader of it ever meets SIGBUS.  -errno. */
 int region_create(void);

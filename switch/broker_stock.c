@@ -3,8 +3,8 @@
  * broker_stock: all that the broker keeps for a switch.
  *
  * How it fits.  broker.c, which minds the process, gives it each request that is not about a text,
- * and asks it what is to be told; broker_taps.c, broker_guests.c, broker_links.c and broker_host.c
- * do the work.
+ * and asks it what is to be told; broker_taps.c, broker_guests.c, broker_links.c, broker_host.c
+ * and broker_resolver.c do the work.
  *
  * Order.  Links must not be taps of ours, and the host's side hangs on taps: taps come first and
  * go last.
@@ -21,6 +21,7 @@
 #include "switch/broker_guests.h"
 #include "switch/broker_host.h"
 #include "switch/broker_links.h"
+#include "switch/broker_resolver.h"
 #include "switch/broker_taps.h"
 
 struct stock {
@@ -28,7 +29,10 @@ struct stock {
 	struct guests *guests;
 	struct links *links;
 	struct host *host;
+	struct helper *helper;
 };
+
+static const char resolv_conf_path[] = "/etc/resolv.conf";
 
 struct stock *stock_create(const struct stock_needs *needs, const char **what)
 {
@@ -36,6 +40,11 @@ struct stock *stock_create(const struct stock_needs *needs, const char **what)
 				  .record = needs->host_record,
 				  .due = needs->due,
 				  .arg = needs->arg};
+	struct helper_needs helper = {.loop = needs->loop,
+				      .resolv_conf = resolv_conf_path,
+				      .log_level = needs->log_level,
+				      .due = needs->due,
+				      .arg = needs->arg};
 	struct stock *s = calloc(1, sizeof(*s));
 	int err;
 
@@ -53,7 +62,8 @@ struct stock *stock_create(const struct stock_needs *needs, const char **what)
 	host.taps = s->taps;
 	s->guests = guests_create(needs->loop, needs->due, needs->arg);
 	s->host = host_create(&host);
-	if (s->guests && s->host)
+	s->helper = helper_create(&helper);
+	if (s->guests && s->host && s->helper)
 		return s;
 
 err_destroy:
@@ -67,6 +77,7 @@ void stock_destroy(struct stock *s)
 {
 	if (!s)
 		return;
+	helper_destroy(s->helper);
 	host_destroy(s->host);
 	guests_destroy(s->guests);
 	links_destroy(s->links);
@@ -113,6 +124,12 @@ static void set_link(struct stock *s, const struct link_spec *spec, struct broke
 	memcpy(r->text, r->link.text, sizeof(r->text));
 }
 
+static void set_resolver(struct stock *s, int memfd, struct broker_reply *r, struct attached *out)
+{
+	r->error = -helper_take(s->helper, memfd, &out->fd[0], r->text);
+	out->n = out->fd[0] >= 0;
+}
+
 static void refuse_port(struct broker_reply *r, int err)
 {
 	r->error = -err;
@@ -154,8 +171,21 @@ bool stock_act(struct stock *s, const struct broker_request *q, int *fds, struct
 	case BROKER_HOST_SET:
 		r->error = -host_take(s->host, &q->host, fds[0], r->text);
 		return true;
+	case BROKER_RESOLVER_SET:
+		set_resolver(s, fds[0], r, out);
+		return true;
 	}
 	return false;
+}
+
+void stock_answered(struct stock *s)
+{
+	helper_answered(s->helper);
+}
+
+void stock_reap(struct stock *s)
+{
+	helper_reap(s->helper);
 }
 
 void stock_unclaim(struct stock *s)
@@ -164,10 +194,12 @@ void stock_unclaim(struct stock *s)
 	guests_unclaim(s->guests);
 	links_unclaim(s->links);
 	host_unclaim(s->host);
+	helper_unclaim(s->helper);
 }
 
 void stock_sweep(struct stock *s)
 {
+	helper_sweep(s->helper);
 	host_sweep(s->host);
 	links_sweep(s->links);
 	guests_sweep(s->guests);
@@ -217,6 +249,14 @@ static int tell_host(const char *text, enum host_news news, void *arg)
 	return t->send(&n, NULL, 0, t->arg);
 }
 
+static int tell_resolver(uint32_t news, int fd, void *arg)
+{
+	const struct broker_notice n = {.kind = NOTICE_RESOLVER, .news = news};
+	const struct teller *t = arg;
+
+	return t->send(&n, &fd, fd >= 0, t->arg);
+}
+
 int stock_tell(struct stock *s, stock_send send, void *arg)
 {
 	struct teller t = {s, send, arg};
@@ -228,5 +268,7 @@ int stock_tell(struct stock *s, stock_send send, void *arg)
 		err = links_tell(s->links, tell_link, &t);
 	if (!err)
 		err = host_tell(s->host, tell_host, &t);
+	if (!err)
+		err = helper_tell(s->helper, tell_resolver, &t);
 	return err;
 }

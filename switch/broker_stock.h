@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * broker_stock: all that the broker keeps for a switch and a new one finds again: taps, guests, links, the host's side; and the
- * requests and notices about them.
+ * broker_stock: all that the broker keeps for a switch and a new one finds again: taps, guests, links, the host's side, the
+ * resolver; and the requests and notices about them.
  */
 #ifndef VFAB_SWITCH_BROKER_STOCK_H
 #define VFAB_SWITCH_BROKER_STOCK_H
@@ -14,6 +14,7 @@ struct stock;
 struct stock_needs {
 	struct loop *loop;
 	const char *host_record; /* path of struct host_needs */
+	const char *log_level;	 /* of struct helper_needs */
 	void (*due)(void *arg);	 /* called when stock_tell() has something to tell */
 	void *arg;
 };
@@ -31,6 +32,12 @@ struct attached {
  * is taken is -1 then. */
 bool stock_act(struct stock *s, const struct broker_request *q, int *fds, struct broker_reply *r,
 	       struct attached *out);
+
+/* The answer with what was attached has been sent, or was not to be. */
+void stock_answered(struct stock *s);
+
+/* A child of the broker has ended. */
+void stock_reap(struct stock *s);
 
 /* A new switch starts and has asked for nothing yet; later, what it did not ask for goes. */
 void stock_unclaim(struct stock *s);

@@ -476,11 +476,18 @@ void taps_destroy(struct taps *t)
 }
 
 /* Sets what differs; when that fails, puts back what was. */
-static int change(struct kept_tap *k, const struct tap_spec *spec, char why[static TAP_TEXT_SIZE])
+static int change(struct kept_tap *k, const struct tap_spec *asked, char why[static TAP_TEXT_SIZE])
 {
+	struct tap_spec wanted = *asked, *spec = &wanted;
 	char ignored[TAP_TEXT_SIZE];
 	int err = 0;
 
+	/* Its address comes when the lease is there: until then what it has stays, over a restart of the switch too. */
+	if (spec->is_leased && !spec->ipv4.is_set && k->spec.is_leased) {
+		spec->ipv4 = k->spec.ipv4;
+		spec->gateway = k->spec.gateway;
+		spec->has_gateway = k->spec.has_gateway;
+	}
 	if (is_open(k)) {
 		err = tap_device_set(&k->taps->home, &k->dev, &k->spec, spec, why);
 		if (err)

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "switch/conf_internal.h"
+#include "switch/conf_names.h"
 
 void conf_set_objects(struct conf *c, const struct conf_kind *kind, void *objects, size_t n)
 {
@@ -27,9 +27,12 @@ void conf_object_fini(const struct conf_kind *kind, void *object)
 	if (kind == &conf_networks) {
 		free(((struct conf_network *)object)->macs);
 		free(((struct conf_network *)object)->forwards);
+		conf_dhcp_fini(&((struct conf_network *)object)->dhcp);
 	} else if (kind == &conf_containers) {
 		free(((struct conf_container *)object)->run);
 		free(((struct conf_container *)object)->nics);
+	} else if (kind == &conf_dns) {
+		free(((struct conf_dns *)object)->domains);
 	}
 }
 
@@ -126,6 +129,7 @@ static bool copy_networks(struct conf *to)
 		n->forwards =
 			ok ? duplicate(n->forwards, n->n_forwards, sizeof(*n->forwards)) : NULL;
 		ok = ok && n->forwards;
+		ok = conf_dhcp_copy(&n->dhcp, ok);
 	}
 	return ok;
 }
@@ -153,11 +157,13 @@ struct conf *conf_copy(const struct conf *c)
 	if (!to)
 		return NULL;
 	to->workers = c->workers;
+	to->dns = c->dns;
 	to->routes = duplicate(c->routes, c->n_routes, sizeof(*c->routes));
 	to->n_routes = to->routes ? c->n_routes : 0;
-	ok = to->routes && copy_objects(to, c, &conf_networks) && copy_networks(to) &&
-	     copy_objects(to, c, &conf_uplinks) && copy_objects(to, c, &conf_ports) &&
-	     copy_objects(to, c, &conf_containers) && copy_containers(to);
+	ok = conf_dns_copy(&to->dns) && to->routes && copy_objects(to, c, &conf_networks) &&
+	     copy_networks(to) && copy_objects(to, c, &conf_uplinks) &&
+	     copy_objects(to, c, &conf_ports) && copy_objects(to, c, &conf_containers) &&
+	     copy_containers(to);
 	if (ok)
 		return to;
 	conf_destroy(to);
@@ -172,6 +178,7 @@ void conf_destroy(struct conf *c)
 		conf_object_fini(&conf_networks, &c->networks[i]);
 	for (size_t i = 0; i < c->n_containers; i++)
 		conf_object_fini(&conf_containers, &c->containers[i]);
+	conf_object_fini(&conf_dns, &c->dns);
 	conf_index_drop(c);
 	free(c->networks);
 	free(c->uplinks);

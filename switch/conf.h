@@ -20,11 +20,12 @@
 #include <stdint.h>
 
 #include "switch/base/addr.h"
+#include "switch/conf_dhcp.h"
 #include "switch/conf_limits.h"
 #include "switch/conf_out.h"
 
 enum conf_net_mode { NET_INTERNAL, NET_HOST_ONLY, NET_NAT, NET_BRIDGED };
-enum conf_guard { GUARD_OFF, GUARD_MAC };
+enum conf_guard { GUARD_OFF, GUARD_MAC, GUARD_STRICT };
 
 struct conf_static_mac {
 	struct mac mac;
@@ -53,6 +54,10 @@ struct conf_network {
 	size_t n_forwards;
 	struct conf_static_mac *macs;  /* static entries by address; key `macs`: {MAC: PORT} */
 	size_t n_macs;
+	struct conf_dhcp dhcp;
+	struct ip dns[CONF_DNS_MAX]; /* key `dns`: what its hosts are told to ask; none: ourselves */
+	uint8_t n_dns;
+	char domain[CONF_DOMAIN_SIZE]; /* its zone; "": conf_network_zone() makes one */
 };
 
 struct conf_port {
@@ -72,6 +77,7 @@ struct conf_port {
 	uint64_t trunks[4096 / 64]; /* bit per VID */
 	struct mac mac;		    /* zero: none given; of a guest: what guard allows */
 	struct prefix ipv4, ipv6;   /* set on the tap */
+	bool dhcp;		    /* key `ipv4: dhcp`: the address comes as a lease of the network */
 	struct ip gateway;	    /* default route set in the namespace */
 	uint16_t queues;	    /* 1-16 */
 	uint8_t guard;		    /* enum conf_guard */
@@ -88,6 +94,7 @@ struct conf_nic {
 	char network[CONF_NAME_SIZE];
 	struct mac mac;
 	struct prefix ipv4;
+	bool dhcp; /* key `ipv4: dhcp` */
 	struct ip gateway;
 	bool has_gateway;
 	char ifname[CONF_IFNAME_SIZE]; /* "": eth(n-1) */
@@ -122,6 +129,7 @@ struct conf {
 	struct conf_container *containers;
 	size_t n_containers;
 	struct conf_workers workers;
+	struct conf_dns dns;
 	struct conf_index *index; /* of names, made by conf_validate(); conf_merge() drops it */
 };
 

@@ -151,6 +151,9 @@ static int check_port_addresses(struct check *k, const struct conf_port *p)
 				  MTU_IPV6);
 	if (!p->has_gateway)
 		return 0;
+	if (p->dhcp && ip_is_v4(&p->gateway))
+		return conf_wrong(k, &conf_ports, p, "gateway",
+				  "dhcp brings the gateway: leave out gateway");
 	net = ip_is_v4(&p->gateway) ? &p->ipv4 : &p->ipv6;
 	if (!net->is_set)
 		return conf_missing(k,
@@ -206,6 +209,25 @@ static int fail_no_network(struct check *k, const struct conf_port *p)
 	return -EINVAL;
 }
 
+/* Its address is to come as a lease, with a default route that is not for the host itself. */
+static int check_port_lease(struct check *k, const struct conf_port *p)
+{
+	const struct conf_network *n = conf_find_network(k->c, p->network);
+	struct ip first, last;
+
+	if (!p->netns[0])
+		return conf_missing(k,
+				    conf_wrong(k, &conf_ports, p, "ipv4",
+					       "ipv4 dhcp needs netns: it brings a default route"));
+	if (!n)
+		return conf_missing(
+			k, conf_wrong(k, &conf_ports, p, "ipv4", "ipv4 dhcp needs network"));
+	return conf_network_dhcp(n, &first, &last)
+		       ? 0
+		       : conf_wrong(k, &conf_ports, p, "ipv4",
+				    "ipv4 dhcp: network \"%s\" does not serve it", n->name);
+}
+
 static int check_port(struct check *k, const struct conf_port *p)
 {
 	int err = check_port_kind(k, p);
@@ -216,10 +238,10 @@ static int check_port(struct check *k, const struct conf_port *p)
 		err = check_port_addresses(k, p);
 	if (!err && p->network[0] && !conf_names_find(&k->c->index->networks, p->network))
 		err = fail_no_network(k, p);
-	return err;
+	return !err && p->dhcp ? check_port_lease(k, p) : err;
 }
 
-static bool is_carried(const struct conf_port *p, const struct conf_network *n)
+bool conf_port_carries(const struct conf_port *p, const struct conf_network *n)
 {
 	bool is_trunked = p->has_trunks ? conf_has_vid(p->trunks, n->vlan) : !n->vlan_auto;
 
@@ -244,7 +266,7 @@ static int check_macs(struct check *k, const struct conf_network *n)
 		const struct conf_static_mac *s = &n->macs[i];
 		const struct conf_port *p = conf_names_find(&k->c->index->ports, s->port);
 
-		if (p && is_carried(p, n))
+		if (p && conf_port_carries(p, n))
 			continue;
 		mac_text(&s->mac, mac);
 		if (!p)
@@ -267,12 +289,20 @@ static int check_nic(struct check *k, const struct conf_container *c, size_t i)
 {
 	const struct conf_nic *nic = &c->nics[i];
 	char text[CONF_WHY], near[CONF_QUOTE];
+	struct ip first, last;
 
 	if (!conf_names_find(&k->c->index->networks, nic->network)) {
 		snprintf(text, sizeof(text), "network \"%s\" does not exist%s", nic->network,
 			 conf_nearest(nic->network, k->c->index->networks.name, near));
 		return fail_nic(k, c, i, "network", text);
 	}
+	if (nic->dhcp && !conf_network_dhcp(conf_find_network(k->c, nic->network), &first, &last)) {
+		snprintf(text, sizeof(text), "ipv4 dhcp: network \"%s\" does not serve it",
+			 nic->network);
+		return fail_nic(k, c, i, "ipv4", text);
+	}
+	if (nic->has_gateway && nic->dhcp)
+		return fail_nic(k, c, i, "gateway", "dhcp brings the gateway: leave out gateway");
 	if (nic->has_gateway && !nic->ipv4.is_set)
 		return fail_nic(k, c, i, "gateway", "a gateway needs ipv4");
 	if (nic->has_gateway &&
@@ -498,7 +528,9 @@ static int check_all(struct check *k)
 		err = check_overlap(k, "ipv4");
 	if (!err)
 		err = check_overlap(k, "ipv6");
-	return err ? err : conf_check_out(k);
+	if (!err)
+		err = conf_check_out(k);
+	return err ? err : conf_check_dhcp(k);
 }
 
 int conf_validate(struct conf *c, const struct conf *keep, struct conf_error *err)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf_check: what the files of conf_validate() share: conf_check.c, conf_vlan.c, conf_check_out.c, conf_check_ways.c. */
+/* conf_check: what the files of conf_validate() share: conf_check.c, conf_vlan.c, conf_check_out.c, conf_check_ways.c,
+ * conf_check_dhcp.c. */
 #ifndef VFAB_SWITCH_CONF_CHECK_H
 #define VFAB_SWITCH_CONF_CHECK_H
 
@@ -19,6 +20,9 @@ int conf_missing(struct check *k, int err);
 /* A host of that network may have the address. */
 bool conf_is_host_of(const struct prefix *net, const struct ip *ip);
 
+/* A frame of that network may leave by the port. */
+bool conf_port_carries(const struct conf_port *p, const struct conf_network *n);
+
 /* conf_vlan.c: a VLAN for each network and uplink that has none. */
 int conf_choose_vlans(struct check *k);
 bool conf_has_vid(const uint64_t vids[4096 / 64], unsigned vid);
@@ -33,6 +37,8 @@ int conf_check_out(struct check *k);
 /* conf_check_ways.c */
 int conf_check_forwards(struct check *k);
 int conf_check_routes(struct check *k);
+/* conf_check_dhcp.c */
+int conf_check_dhcp(struct check *k);
 /* No two of n networks have prefixes under that key that overlap. */
 int conf_check_apart(struct check *k, const struct conf_network *const *nets, size_t n,
 		     const char *key);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * conf_dhcp: the part of a configuration that is about addresses and names: `dhcp`, `dns`, `domain` of a network, and the section `dns`.
+ * conf_dhcp: the part of a configuration that is about addresses and names: `dhcp`, `dns`, `domain` of a network, and the
+ * section `dns`.
  * conf.h includes it and says who owns what.
  *
  *   networks:
  *     office: {mode: nat, ipv4: 10.10.0.0/24, dns: [10.10.0.1], domain: office.example,
  *              dhcp: {range: 10.10.0.100-10.10.0.199, lease: 1h, per-port: 4, ipv6: stateful, range6: fd00::1000-fd00::1fff,
- *                     options: {ntp: 10.10.0.1, search: "a.example,b.example", routes: "10.9.0.0/16 10.10.0.7", 150: "ip:10.10.0.9"},
+ *                     options: {ntp: 10.10.0.1, search: "a.example,b.example", routes: "10.9.0.0/16 10.10.0.7",
+ *                               150: "ip:10.10.0.9"},
  *                     classes: [{vendor: PXEClient, arch: [0], options: {tftp-server: 10.10.0.5, boot-file: pxelinux.0}}],
  *                     reservations: [{mac: "02:00:00:00:00:0a", ip: 10.10.0.10, name: web, options: {...}},
  *                                    {client-id: "01:02:...", ip: ...}, {port: c1, ip: ..., ip6: ...}]}}
@@ -39,10 +41,12 @@ enum {
 
 enum conf_dhcp6 { CONF_DHCP6_STATELESS, CONF_DHCP6_STATEFUL, CONF_DHCP6_OFF };
 
-/* An option of DHCPv4, encoded: a name of the table in conf_option.c, or a number with "hex:", "text:" or "ip:" in front of the value. */
+/* An option of DHCPv4, encoded: a name of the table in conf_option.c, or a number with "hex:", "text:" or "ip:" before it. */
+enum conf_option_form { CONF_OPTION_NAMED, CONF_OPTION_HEX, CONF_OPTION_AS_TEXT, CONF_OPTION_IP };
 struct conf_option {
 	uint8_t code, len;
 	uint8_t bytes[255];
+	uint8_t form; /* enum conf_option_form: how it was written, and is printed again */
 };
 struct conf_options {
 	struct conf_option *list; /* by code, each once; malloc'd */
@@ -74,7 +78,7 @@ struct conf_dhcp {
 	bool is_off;	     /* no-dhcp */
 	struct ip first, last;	 /* key range; zero: the upper half of the prefix */
 	struct ip first6, last6; /* key range6; zero: low 32 bits from 1000:0 on, or the upper half of a longer prefix than /96 */
-	uint64_t lease_ms;   /* 1 h */
+	uint64_t lease_ms;   /* 1 h by default; 0: for ever */
 	uint32_t per_port;   /* live leases of an access port; 0: default, half of the range but at most 256 */
 	uint8_t ipv6;	     /* enum conf_dhcp6 */
 	struct conf_options options;
@@ -102,7 +106,7 @@ struct conf_dns {
 };
 
 struct conf_network;
-/* Does the network serve DHCPv4: nat and host-only with an IPv4 prefix unless no-dhcp, internal if asked; *first and *last are what it gives out. */
+/* Does the network serve DHCPv4: nat and host-only with an IPv4 prefix unless no-dhcp, internal if asked; and what it gives out. */
 bool conf_network_dhcp(const struct conf_network *n, struct ip *first, struct ip *last);
 /* And DHCPv6: of a network with an IPv6 prefix that is advertised; off where `dhcp: {ipv6: off}` or no-dhcp. */
 enum conf_dhcp6 conf_network_dhcp6(const struct conf_network *n, struct ip *first, struct ip *last);
@@ -116,7 +120,7 @@ const char *conf_network_zone(const struct conf_network *n, char buf[static CONF
 /* One option by its name and text; false: why says it. */
 bool conf_option_parse(const char *key, const char *text, struct conf_option *out, char *why, size_t why_size);
 /* Back to key and text; each buf of CONF_OPTION_TEXT bytes. */
-enum { CONF_OPTION_TEXT = 1024 };
+enum { CONF_OPTION_TEXT = 2048 };
 void conf_option_text(const struct conf_option *o, char *key, char *text);
 
 #endif

@@ -3,15 +3,17 @@
  * conf_internal: what the files of conf share, and nobody else includes.
  *
  *   conf_yaml.c    text -> tree of nodes: everything that YAML may do and we refuse
- *   conf_schema.c  THE table of kinds and keys
+ *   conf_schema.c  THE table of kinds and keys; its types: conf_schema.h
  *   conf_value.c   one value: text -> field
  *   conf_merge.c   tree + schema -> struct conf
  *   conf_list.c    the values that are lists
  *   conf_forward.c a static forward: text -> fields -> text
+ *   conf_dhcp.c    texts of addresses and names, conf_option.c  of options of DHCP, conf_merge_dhcp.c  their lists,
+ *                  conf_print_dhcp.c  all of that as text
  *   conf.c         life of struct conf
  *   conf_check.c   what one object cannot know
  *   conf_vlan.c    the VLANs that were left out
- *   conf_check_out.c  uplinks and NAT, conf_check_ways.c  forwards and routes
+ *   conf_check_out.c  uplinks and NAT, conf_check_ways.c  forwards and routes, conf_check_dhcp.c  addresses and names
  *   conf_out.c     what follows from an uplink
  *   conf_print.c   struct conf + schema -> text; equality of objects
  *   plan.c         two struct conf + schema -> changes
@@ -21,7 +23,7 @@
 
 #include <stdio.h>
 
-#include "switch/conf.h"
+#include "switch/conf_schema.h"
 
 enum { CONF_WHY = 320, CONF_NODES_MAX = 1 << 20 };
 
@@ -61,86 +63,6 @@ enum conf_vlan_mode {
 	CONF_DOT1Q_TUNNEL,
 };
 enum conf_prio_tags { CONF_PRIO_NEVER, CONF_PRIO_IF_NONZERO, CONF_PRIO_ALWAYS };
-
-/* Schema. */
-enum conf_type {
-	CONF_NAME,   /* char[CONF_NAME_SIZE]: of another object */
-	CONF_IFNAME, /* char[CONF_IFNAME_SIZE] */
-	CONF_NETNS,  /* char[CONF_NETNS_SIZE] */
-	CONF_SOCKET, /* char[CONF_SOCKET_SIZE] */
-	CONF_OWNER,  /* char[CONF_OWNER_SIZE]: USER[:GROUP] */
-	CONF_OCTAL,  /* uint16_t: permissions of a file */
-	CONF_BOOL,
-	CONF_NUMBER, /* uint16_t, uint32_t or uint64_t, min to max */
-	CONF_WORD,   /* place in words; uint8_t, bool or an enum */
-	CONF_MAC,
-	CONF_IPV4, /* struct ip */
-	CONF_IPV6,
-	CONF_IP,
-	CONF_NET4, /* struct prefix of a network: no host bits */
-	CONF_NET6,
-	CONF_HOST4, /* struct prefix of one host */
-	CONF_HOST6,
-	CONF_DURATION, /* uint64_t, ms; 0 is "never" */
-	CONF_TIMEOUT,  /* uint64_t, ms; never 0 */
-	CONF_BITS,     /* uint64_t, bits a second */
-	CONF_STRING,   /* char *, NULL: none */
-	CONF_SPEC,     /* struct conf_forward: its grammar */
-	CONF_LINK_MAC, /* mac_mode of struct conf_uplink, and mac: auto, interface or an address */
-	CONF_VIDS,     /* uint64_t[64], a bit for each; the first that is no scalar */
-	CONF_CPUS,     /* struct conf_workers */
-	CONF_MAP,      /* keys of their own, in the same object */
-	CONF_MACS,     /* struct conf_network: {MAC: PORT} */
-	CONF_NICS,     /* struct conf_container: list of maps */
-	CONF_NETS,     /* struct prefix[max], of `count` those of networks */
-	CONF_HOSTS,    /* the same of hosts */
-	CONF_FORWARDS, /* struct conf_network: list of texts and maps */
-	CONF_LATER,    /* its feature is not there yet */
-};
-
-struct conf_key {
-	const char *name;
-	enum conf_type type;
-	uint16_t at, size; /* the field in the object */
-	uint16_t has;	   /* a bool that says "given", 0: none */
-	uint16_t count;	   /* of a list: a uint8_t that says how many */
-	bool is_required;  /* a new object must have it */
-	bool reopens;	   /* a change closes the device and opens it again */
-	uint64_t min, max;
-	const char *const *words;	/* CONF_WORD, NULL-terminated */
-	const char *const *later_words; /* values whose feature is not there yet */
-	const struct conf_key *keys;	/* CONF_MAP, ends with a name of NULL */
-};
-
-/* A kind of object.  Offsets are into the object, or (array, count) into struct conf. */
-struct conf_kind {
-	const char *section;	     /* ports */
-	const char *word;	     /* port */
-	const struct conf_key *keys; /* ends with a name of NULL */
-	const void *initial;	     /* the object with its defaults */
-	size_t size, max;
-	uint16_t line, marks; /* int line, column; struct conf_mark at[]; 0: has none */
-	uint16_t array,
-		count; /* of the objects in struct conf; array == count: there is only one */
-};
-
-extern const struct conf_kind conf_networks, conf_uplinks, conf_ports, conf_containers,
-	conf_workers, conf_nics, conf_forwards;
-extern const struct conf_kind
-	*const conf_kinds[]; /* sections, in the order in which they are printed; NULL at the end */
-extern const char *const conf_later_sections[];
-
-static inline void *conf_field(const void *object, size_t at)
-{
-	return (char *)(uintptr_t)object + at;
-}
-
-const struct conf_key *conf_key_find(const struct conf_key *keys, const char *name);
-/* The objects of a kind. */
-void *conf_objects(const struct conf *c, const struct conf_kind *kind, size_t *n);
-void conf_set_objects(struct conf *c, const struct conf_kind *kind, void *objects, size_t n);
-/* Frees what an object holds beside itself. */
-void conf_object_fini(const struct conf_kind *kind, void *object);
 
 /* Values.  Types whose field is one number, and that number. */
 bool conf_is_number(const struct conf_key *key);

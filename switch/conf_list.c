@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "switch/conf_merge.h"
+#include "switch/conf_names.h"
 
 static int compare_macs(const void *a, const void *b)
 {
@@ -161,20 +162,48 @@ static bool take_cpu(const struct conf_key *key, const char *item, void *object,
 	return conf_cpu_parse(item, object, why);
 }
 
-static bool take_prefix(const struct conf_key *key, const char *item, void *object, char *why)
+/* The place of one more item, NULL: the list has all that it may have. */
+static void *next_item(const struct conf_key *key, void *object, size_t size, char *why)
 {
-	struct prefix *list = conf_field(object, key->at);
 	uint8_t *n = conf_field(object, key->count);
 
-	if (*n == key->max) {
-		snprintf(why, CONF_WHY, "%s has more than %u entries", key->name,
-			 (unsigned)key->max);
-		return false;
-	}
-	if (!conf_prefix_parse(key, item, &list[*n], why))
-		return false;
-	(*n)++;
-	return true;
+	if (*n < key->max)
+		return conf_field(object, key->at + (*n)++ * size);
+	snprintf(why, CONF_WHY, "%s has more than %u entries", key->name, (unsigned)key->max);
+	return NULL;
+}
+
+static bool take_prefix(const struct conf_key *key, const char *item, void *object, char *why)
+{
+	struct prefix *prefix = next_item(key, object, sizeof(*prefix), why);
+
+	return prefix && conf_prefix_parse(key, item, prefix, why);
+}
+
+static bool take_ip(const struct conf_key *key, const char *item, void *object, char *why)
+{
+	struct conf_key one = {.name = key->name, .type = CONF_IP, .size = sizeof(struct ip)};
+	struct ip *ip = next_item(key, object, sizeof(*ip), why);
+
+	return ip && conf_scalar_parse(&one, item, ip, why);
+}
+
+static bool take_server(const struct conf_key *key, const char *item, void *object, char *why)
+{
+	struct conf_server *server = next_item(key, object, sizeof(*server), why);
+
+	return server && conf_server_parse(item, server, why);
+}
+
+static bool take_arch(const struct conf_key *key, const char *item, void *object, char *why)
+{
+	struct conf_key one = {.name = key->name,
+			       .type = CONF_NUMBER,
+			       .size = sizeof(uint16_t),
+			       .max = UINT16_MAX};
+	uint16_t *arch = next_item(key, object, sizeof(*arch), why);
+
+	return arch && conf_scalar_parse(&one, item, arch, why);
 }
 
 /* A list of maps, which replaces the one before. */
@@ -319,8 +348,16 @@ int conf_merge_list(struct merge *m, const struct conf_kind *kind, const struct 
 		return n->kind == NODE_MAP ? merge_macs(m, n, object) : conf_fail_type(m, n, key);
 	if (key->type == CONF_FORWARDS && m->how == CONF_SET && n->kind == NODE_MAP)
 		return merge_forward_map(m, n, object);
+	if (key->type >= CONF_OPTIONS)
+		return conf_merge_dhcp(m, kind, key, n, object);
 	conf_reset_key(kind, key, object);
 	switch (key->type) {
+	case CONF_IPS:
+		return take_items(m, key, n, take_ip, object);
+	case CONF_SERVERS:
+		return take_items(m, key, n, take_server, object);
+	case CONF_ARCHS:
+		return take_items(m, key, n, take_arch, object);
 	case CONF_VIDS:
 		return take_items(m, key, n, take_vids, object);
 	case CONF_CPUS:

@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switch/conf_names.h"
+
 size_t conf_path_add(struct merge *m, const char *fmt, ...)
 {
 	size_t before = m->path, room = sizeof(m->err->path) - m->path;
@@ -106,9 +108,14 @@ static void clear_marks(struct conf *c)
 			       CONF_KEYS_MAX * sizeof(struct conf_mark));
 		}
 	}
-	for (size_t i = 0; i < c->n_networks; i++)
-		for (size_t j = 0; j < c->networks[i].n_forwards; j++)
-			c->networks[i].forwards[j].line = 0;
+	for (size_t i = 0; i < c->n_networks; i++) {
+		struct conf_network *n = &c->networks[i];
+
+		for (size_t j = 0; j < n->n_forwards; j++)
+			n->forwards[j].line = 0;
+		for (size_t j = 0; j < n->dhcp.n_reservations; j++)
+			n->dhcp.reservations[j].line = 0;
+	}
 	for (size_t i = 0; i < c->n_routes; i++)
 		c->routes[i].line = 0;
 }
@@ -121,13 +128,43 @@ static void set_line(const struct conf_kind *kind, void *object, const struct co
 	line[1] = at->column;
 }
 
+/* What a key of addresses and names holds beside its field. */
+static void reset_dhcp(const struct conf_key *key, void *object)
+{
+	struct conf_network *net = object;
+
+	if (key->type == CONF_OPTIONS)
+		conf_options_fini(conf_field(object, key->at));
+	if (key->type == CONF_CLASSES) {
+		for (size_t i = 0; i < net->dhcp.n_classes; i++)
+			conf_options_fini(&net->dhcp.classes[i].options);
+		free(net->dhcp.classes);
+		net->dhcp.n_classes = 0;
+	}
+	if (key->type == CONF_RESERVATIONS) {
+		for (size_t i = 0; i < net->dhcp.n_reservations; i++)
+			conf_options_fini(&net->dhcp.reservations[i].options);
+		free(net->dhcp.reservations);
+		net->dhcp.n_reservations = 0;
+	}
+	if (key->type == CONF_DOMAINS) {
+		free(((struct conf_dns *)object)->domains);
+		((struct conf_dns *)object)->n_domains = 0;
+	}
+}
+
 void conf_reset_key(const struct conf_kind *kind, const struct conf_key *key, void *object)
 {
-	if (key->type == CONF_MAP) {
+	if (key->has)
+		*(bool *)conf_field(object, key->has) = false;
+	if (key->dhcp)
+		*(bool *)conf_field(object, key->dhcp) = false;
+	if (key->type == CONF_MAP || key->type == CONF_DHCP) {
 		for (const struct conf_key *k = key->keys; k->name; k++)
 			conf_reset_key(kind, k, object);
 		return;
 	}
+	reset_dhcp(key, object);
 	if (key->type == CONF_STRING)
 		free(*(char **)conf_field(object, key->at));
 	if (key->type == CONF_MACS) {
@@ -155,8 +192,6 @@ void conf_reset_key(const struct conf_kind *kind, const struct conf_key *key, vo
 		return;
 	}
 	memcpy(conf_field(object, key->at), conf_field(kind->initial, key->at), key->size);
-	if (key->has)
-		*(bool *)conf_field(object, key->has) = false;
 }
 
 static const struct conf_mark *mark_of(const struct conf_kind *kind, const struct conf_key *key,
@@ -177,6 +212,21 @@ int conf_check_required(struct merge *m, const struct conf_kind *kind, const str
 	return 0;
 }
 
+/* `dhcp: FIRST-LAST` is short for the map with that range alone, which is its first key. */
+static int merge_dhcp_value(struct merge *m, const struct conf_kind *kind,
+			    const struct conf_key *key, const struct conf_node *n, void *object)
+{
+	struct conf_key range = key->keys[0];
+	char why[CONF_WHY];
+
+	range.name = key->name;
+	if (n->kind == NODE_LIST)
+		return conf_fail_type(m, n, key);
+	if (n->kind == NODE_MAP)
+		return conf_merge_keys(m, kind, key->keys, n, object);
+	return conf_scalar_parse(&range, n->text, object, why) ? 0 : conf_fail(m, n, "%s", why);
+}
+
 static int merge_value(struct merge *m, const struct conf_kind *kind, const struct conf_key *key,
 		       const struct conf_node *n, void *object)
 {
@@ -184,8 +234,6 @@ static int merge_value(struct merge *m, const struct conf_kind *kind, const stru
 	char why[CONF_WHY];
 	int err = 0;
 
-	if (key->type == CONF_LATER)
-		return conf_fail(m, n, "%s is not yet available", key->name);
 	if (conf_node_is_null(n)) {
 		if (m->how != CONF_SET || !kind->section)
 			return conf_fail(m, n, "%s has no value", key->name);
@@ -202,6 +250,8 @@ static int merge_value(struct merge *m, const struct conf_kind *kind, const stru
 		return why[0] ? conf_fail(m, n, "%s", why) : conf_fail_memory(m);
 	if (key->type == CONF_MAP)
 		err = conf_merge_keys(m, kind, key->keys, n, object);
+	else if (key->type == CONF_DHCP)
+		err = merge_dhcp_value(m, kind, key, n, object);
 	else if (!is_scalar)
 		err = conf_merge_list(m, kind, key, n, object);
 	if (key->has)
@@ -383,21 +433,27 @@ static int merge_section(struct merge *m, const struct conf_kind *kind, const st
 }
 
 /* There is one object of this kind, always; it is new while it has its defaults. */
-static int merge_workers(struct merge *m, const struct conf_node *map)
+static int merge_single(struct merge *m, const struct conf_kind *kind, const struct conf_node *map)
 {
-	struct conf_workers *w = &m->c->workers, old = *w;
-	const void *initial = conf_workers.initial;
+	void *object = conf_field(m->c, kind->array);
+	union {
+		struct conf_workers workers;
+		struct conf_dns dns;
+	} old;
 	int err;
 
-	snprintf(m->err->object, sizeof(m->err->object), "%s", conf_workers.word);
+	snprintf(m->err->object, sizeof(m->err->object), "%s", kind->word);
+	memcpy(&old, object, kind->size);
 	if (m->how != CONF_SET)
-		memcpy(w, initial, sizeof(*w));
+		memcpy(object, kind->initial, kind->size);
 	err = m->how == CONF_DEL || is_left_out(m, map)
 		      ? 0
-		      : conf_merge_keys(m, &conf_workers, conf_workers.keys, map, w);
-	if (!err && m->how == CONF_ADD && !conf_object_equal(&conf_workers, &old, initial) &&
-	    !conf_object_equal(&conf_workers, &old, w))
+		      : conf_merge_keys(m, kind, kind->keys, map, object);
+	if (!err && m->how == CONF_ADD && !conf_object_equal(kind, &old, kind->initial) &&
+	    !conf_object_equal(kind, &old, object))
 		err = conf_fail_because(m, CONF_REFUSED, conf_fail(m, map, "exists already"));
+	if (m->how != CONF_SET)
+		conf_object_fini(kind, &old);
 	if (!err)
 		m->err->object[0] = 0;
 	return err;
@@ -443,8 +499,8 @@ static int merge_root(struct merge *m, const struct conf_node *root)
 		conf_path_add(m, "%s", k->text);
 		if (is_routes)
 			err = is_left_out(m, k->next) ? 0 : conf_merge_routes(m, k->next);
-		else if (kind == &conf_workers)
-			err = merge_workers(m, k->next);
+		else if (conf_is_single(kind))
+			err = merge_single(m, kind, k->next);
 		else
 			err = merge_section(m, kind, k->next);
 		if (!err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf_merge: what conf_merge.c and conf_list.c share while a tree goes into a struct conf. */
+/* conf_merge: what conf_merge.c, conf_list.c and conf_merge_dhcp.c share while a tree goes into a struct conf. */
 #ifndef VFAB_SWITCH_CONF_MERGE_H
 #define VFAB_SWITCH_CONF_MERGE_H
 
@@ -33,6 +33,9 @@ int conf_check_required(struct merge *m, const struct conf_kind *kind, const str
 
 /* conf_list.c.  A value that is not null, of a type that is a list or a map of entries. */
 int conf_merge_list(struct merge *m, const struct conf_kind *kind, const struct conf_key *key,
+		    const struct conf_node *n, void *object);
+/* conf_merge_dhcp.c: the same, of the types CONF_OPTIONS to CONF_DOMAINS. */
+int conf_merge_dhcp(struct merge *m, const struct conf_kind *kind, const struct conf_key *key,
 		    const struct conf_node *n, void *object);
 /* The section `routes`. */
 int conf_merge_routes(struct merge *m, const struct conf_node *n);

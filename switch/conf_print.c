@@ -10,7 +10,7 @@
  * What is printed parses back to the same, here and in any YAML 1.1 parser: a string goes without quotes only when
  * no such parser could take it for a number, a date, a truth or nothing.
  */
-#include "switch/conf_internal.h"
+#include "switch/conf_names.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static bool is_plain(const char *text)
 	       !text[strspn(text, chars)] && !is_taken_word(text);
 }
 
-static void print_string(FILE *out, const char *text)
+void conf_print_string(FILE *out, const char *text)
 {
 	if (is_plain(text)) {
 		fputs(text, out);
@@ -88,7 +88,7 @@ static void print_number(FILE *out, const struct conf_key *key, uint64_t v)
 		fputs(v ? "true" : "false", out);
 		break;
 	case CONF_WORD:
-		print_string(out, key->words[v]);
+		conf_print_string(out, key->words[v]);
 		break;
 	case CONF_DURATION:
 	case CONF_TIMEOUT:
@@ -122,7 +122,7 @@ static void print_macs(FILE *out, const struct conf_network *n)
 	fputc('{', out);
 	for (size_t i = 0; i < n->n_macs; i++) {
 		fprintf(out, "%s\"%s\": ", i ? ", " : "", mac_text(&n->macs[i].mac, buf));
-		print_string(out, n->macs[i].port);
+		conf_print_string(out, n->macs[i].port);
 	}
 	fputc('}', out);
 }
@@ -161,18 +161,15 @@ static void print_link_mac(FILE *out, const uint8_t *mode)
 		fputs(*mode == UPLINK_MAC_AUTO ? "auto" : "interface", out);
 }
 
-static void print_keys(FILE *out, const struct conf_kind *kind, const struct conf_key *keys,
-		       const void *object);
-
 static void print_forwards(FILE *out, const struct conf_network *n)
 {
 	fputc('[', out);
 	for (size_t i = 0; i < n->n_forwards; i++) {
 		fputs(i ? ", " : "", out);
 		if (n->forwards[i].n_allow)
-			print_keys(out, &conf_forwards, conf_forwards.keys, &n->forwards[i]);
+			conf_print_keys(out, &conf_forwards, conf_forwards.keys, &n->forwards[i]);
 		else
-			print_string(out, n->forwards[i].spec);
+			conf_print_string(out, n->forwards[i].spec);
 	}
 	fputc(']', out);
 }
@@ -182,7 +179,7 @@ static void print_nics(FILE *out, const struct conf_container *c)
 	fputc('[', out);
 	for (size_t i = 0; i < c->n_nics; i++) {
 		fputs(i ? ", " : "", out);
-		print_keys(out, &conf_nics, conf_nics.keys, &c->nics[i]);
+		conf_print_keys(out, &conf_nics, conf_nics.keys, &c->nics[i]);
 	}
 	fputc(']', out);
 }
@@ -193,16 +190,23 @@ static void print_value(FILE *out, const struct conf_kind *kind, const struct co
 	const void *field = conf_field(object, key->at);
 	char mac[MAC_TEXT];
 
+	if (key->dhcp && *(const bool *)conf_field(object, key->dhcp)) {
+		fputs("dhcp", out);
+		return;
+	}
 	switch (key->type) {
 	case CONF_NAME:
 	case CONF_IFNAME:
 	case CONF_NETNS:
 	case CONF_SOCKET:
 	case CONF_OWNER:
-		print_string(out, field);
+	case CONF_LABEL:
+	case CONF_DOMAIN:
+	case CONF_VENDOR:
+		conf_print_string(out, field);
 		break;
 	case CONF_STRING:
-		print_string(out, *(char *const *)field);
+		conf_print_string(out, *(char *const *)field);
 		break;
 	case CONF_MAC:
 		fprintf(out, "\"%s\"", mac_text(field, mac));
@@ -227,13 +231,26 @@ static void print_value(FILE *out, const struct conf_kind *kind, const struct co
 		print_forwards(out, object);
 		break;
 	case CONF_SPEC:
-		print_string(out, ((const struct conf_forward *)object)->spec);
+		conf_print_string(out, ((const struct conf_forward *)object)->spec);
 		break;
 	case CONF_LINK_MAC:
 		print_link_mac(out, field);
 		break;
 	case CONF_MAP:
-		print_keys(out, kind, key->keys, object);
+	case CONF_DHCP:
+		conf_print_keys(out, kind, key->keys, object);
+		break;
+	case CONF_RANGE4:
+	case CONF_RANGE6:
+	case CONF_CLIENT_ID:
+	case CONF_IPS:
+	case CONF_SERVERS:
+	case CONF_ARCHS:
+	case CONF_OPTIONS:
+	case CONF_CLASSES:
+	case CONF_RESERVATIONS:
+	case CONF_DOMAINS:
+		conf_print_dhcp(out, key, object);
 		break;
 	default:
 		if (conf_is_number(key))
@@ -244,8 +261,8 @@ static void print_value(FILE *out, const struct conf_kind *kind, const struct co
 }
 
 /* {key: value, ...} */
-static void print_keys(FILE *out, const struct conf_kind *kind, const struct conf_key *keys,
-		       const void *object)
+void conf_print_keys(FILE *out, const struct conf_kind *kind, const struct conf_key *keys,
+		     const void *object)
 {
 	const char *comma = "";
 
@@ -331,6 +348,10 @@ bool conf_key_equal(const struct conf_key *key, const void *a, const void *b)
 		if (is_in_a != is_in_b || !is_in_a)
 			return is_in_a == is_in_b;
 	}
+	if (key->dhcp && memcmp(conf_field(a, key->dhcp), conf_field(b, key->dhcp), sizeof(bool)))
+		return false;
+	if (key->type >= CONF_IPS)
+		return conf_dhcp_equal(key, a, b);
 	switch (key->type) {
 	case CONF_NAME:
 	case CONF_IFNAME:
@@ -360,11 +381,12 @@ bool conf_key_equal(const struct conf_key *key, const void *a, const void *b)
 		return !strcmp(((const struct conf_forward *)a)->spec,
 			       ((const struct conf_forward *)b)->spec);
 	case CONF_MAP:
+	case CONF_DHCP:
 		for (const struct conf_key *k = key->keys; k->name; k++)
 			if (!conf_key_equal(k, a, b))
 				return false;
 		return true;
-	default: /* numbers, addresses and bits; CONF_LATER has no bytes */
+	default: /* numbers, addresses, bits, and texts that are filled up with zeros */
 		return !memcmp(x, y, key->size);
 	}
 }
@@ -402,9 +424,9 @@ static bool print_section(FILE *out, const struct conf *c, const struct conf_kin
 	fprintf(out, "%s:\n", kind->section);
 	for (size_t i = 0; i < n; i++) {
 		fputs("  ", out);
-		print_string(out, objects + i * kind->size);
+		conf_print_string(out, objects + i * kind->size);
 		fputs(": ", out);
-		print_keys(out, kind, kind->keys, objects + i * kind->size);
+		conf_print_keys(out, kind, kind->keys, objects + i * kind->size);
 		fputc('\n', out);
 	}
 	return true;
@@ -417,9 +439,9 @@ static bool print_routes(FILE *out, const struct conf *c)
 	fputs("routes:\n", out);
 	for (size_t i = 0; i < c->n_routes; i++) {
 		fputs("  - {from: ", out);
-		print_string(out, c->routes[i].from);
+		conf_print_string(out, c->routes[i].from);
 		fputs(", to: ", out);
-		print_string(out, c->routes[i].to);
+		conf_print_string(out, c->routes[i].to);
 		fputs("}\n", out);
 	}
 	return true;
@@ -435,11 +457,13 @@ char *conf_print(const struct conf *c)
 	if (!out)
 		return NULL;
 	for (const struct conf_kind *const *k = conf_kinds; *k; k++) {
-		if (*k != &conf_workers) {
+		const void *single = conf_field(c, (*k)->array);
+
+		if (!conf_is_single(*k)) {
 			any = print_section(out, c, *k) || any;
-		} else if (!conf_object_equal(*k, &c->workers, (*k)->initial)) {
+		} else if (!conf_object_equal(*k, single, (*k)->initial)) {
 			fprintf(out, "%s: ", (*k)->section);
-			print_keys(out, *k, (*k)->keys, &c->workers);
+			conf_print_keys(out, *k, (*k)->keys, single);
 			fputc('\n', out);
 			any = true;
 		}

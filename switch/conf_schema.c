@@ -5,10 +5,12 @@
  * conf.c walks the text by it, conf_value.c takes one value by it, conf_print.c prints by it, and plan.c names by it what
  * changed.  A new key is one line here and one field in conf.h.
  */
-#include "switch/conf_internal.h"
+#include "switch/conf_schema.h"
 
 #include <assert.h>
 #include <string.h>
+
+#include "switch/conf_internal.h"
 
 enum {
 	MTU_MIN = 68,
@@ -20,6 +22,7 @@ enum {
 	SESSIONS = 262144,
 	PER_GUEST = 32768,
 	SESSION_RATE = 10000,
+	PER_PORT_MAX = 65536,
 };
 
 #define STORM_MAX   UINT32_MAX
@@ -27,6 +30,8 @@ enum {
 #define AGEING_S    UINT64_C(300)
 #define AGEING_MAX  UINT64_C(1000000000) /* ms; IEEE 802.1Q 8.8.3 */
 #define TIMEOUT_MAX UINT64_C(1000000000) /* ms */
+#define LEASE_S	    UINT64_C(3600)
+#define LEASE_MAX   (UINT64_C(3650) * 24 * 3600 * 1000) /* ms */
 
 static const char *const modes[] = {
 	[NET_INTERNAL] = "internal", [NET_HOST_ONLY] = "host-only", [NET_NAT] = "nat",
@@ -64,24 +69,32 @@ static const char *const prio_tags[] = {
 	[CONF_PRIO_ALWAYS + 1] = NULL,
 };
 static const char *const guards[] = {
-	[GUARD_OFF] = "off", [GUARD_MAC] = "mac", [GUARD_MAC + 1] = NULL};
-static const char *const later_guards[] = {"strict", NULL};
-static const char *const later_addresses[] = {"dhcp", NULL};
+	[GUARD_OFF] = "off",
+	[GUARD_MAC] = "mac",
+	[GUARD_STRICT] = "strict",
+	[GUARD_STRICT + 1] = NULL,
+};
+static const char *const dhcp6_modes[] = {
+	[CONF_DHCP6_STATELESS] = "stateless",
+	[CONF_DHCP6_STATEFUL] = "stateful",
+	[CONF_DHCP6_OFF] = "off",
+	[CONF_DHCP6_OFF + 1] = NULL,
+};
 static const char *const limit_actions[] = {[false] = "flood", [true] = "drop", NULL};
 static const char *const idles[] = {[false] = "adaptive", [true] = "poll", NULL};
 
-#define FIELD(s, f)   .at = offsetof(struct s, f), .size = sizeof(((struct s *)NULL)->f)
-#define UP(k, t, f)   .name = k, .type = t, FIELD(conf_uplink, f)
-#define NET(k, t, f)  .name = k, .type = t, FIELD(conf_network, f)
-#define PORT(k, t, f) .name = k, .type = t, FIELD(conf_port, f)
-#define NODE(k, t, f) .name = k, .type = t, FIELD(conf_container, f)
-#define NIC(k, t, f)  .name = k, .type = t, FIELD(conf_nic, f)
-#define HAS(s, f)     .has = offsetof(struct s, f)
-#define COUNT(s, f)   .count = offsetof(struct s, f)
-#define LATER(k)                                                                                   \
-	{                                                                                          \
-		.name = k, .type = CONF_LATER                                                      \
-	}
+#define FIELD(s, f)    .at = offsetof(struct s, f), .size = sizeof(((struct s *)NULL)->f)
+#define UP(k, t, f)    .name = k, .type = t, FIELD(conf_uplink, f)
+#define NET(k, t, f)   .name = k, .type = t, FIELD(conf_network, f)
+#define PORT(k, t, f)  .name = k, .type = t, FIELD(conf_port, f)
+#define NODE(k, t, f)  .name = k, .type = t, FIELD(conf_container, f)
+#define NIC(k, t, f)   .name = k, .type = t, FIELD(conf_nic, f)
+#define HAS(s, f)      .has = offsetof(struct s, f)
+#define COUNT(s, f)    .count = offsetof(struct s, f)
+#define RANGE(f)       .at = offsetof(struct conf_network, f), .size = 2 * sizeof(struct ip)
+#define HELD(k, t, f)  .name = k, .type = t, FIELD(conf_reservation, f)
+#define CLASS(k, t, f) .name = k, .type = t, FIELD(conf_class, f)
+#define DNS(k, t, f)   .name = k, .type = t, FIELD(conf_dns, f)
 
 static const struct conf_key timeout_keys[] = {
 	{NET("udp", CONF_TIMEOUT, nat.udp_ms), .min = 1000, .max = TIMEOUT_MAX},
@@ -105,6 +118,40 @@ static const struct conf_key nat_keys[] = {
 	{0},
 };
 
+/* The first is what `dhcp: FIRST-LAST` gives. */
+static const struct conf_key dhcp_keys[] = {
+	{.name = "range", .type = CONF_RANGE4, RANGE(dhcp.first)},
+	{NET("lease", CONF_DURATION, dhcp.lease_ms), .min = 1000, .max = LEASE_MAX},
+	{NET("per-port", CONF_NUMBER, dhcp.per_port), .min = 1, .max = PER_PORT_MAX},
+	{NET("ipv6", CONF_WORD, dhcp.ipv6), .words = dhcp6_modes},
+	{.name = "range6", .type = CONF_RANGE6, RANGE(dhcp.first6)},
+	{NET("options", CONF_OPTIONS, dhcp.options)},
+	{NET("classes", CONF_CLASSES, dhcp.classes)},
+	{NET("reservations", CONF_RESERVATIONS, dhcp.reservations)},
+	{0},
+};
+
+static const struct conf_key class_keys[] = {
+	{CLASS("vendor", CONF_VENDOR, vendor)},
+	{CLASS("arch", CONF_ARCHS, arch), COUNT(conf_class, n_arch), .max = CONF_ARCHS_MAX},
+	{CLASS("options", CONF_OPTIONS, options)},
+	{0},
+};
+
+static const struct conf_key reservation_keys[] = {
+	{HELD("mac", CONF_MAC, mac)},
+	{.name = "client-id",
+	 .type = CONF_CLIENT_ID,
+	 .at = offsetof(struct conf_reservation, client_id),
+	 .size = CONF_CLIENT_ID_SIZE + 1},
+	{HELD("port", CONF_NAME, port)},
+	{HELD("ip", CONF_IPV4, ip)},
+	{HELD("ip6", CONF_IPV6, ip6)},
+	{HELD("name", CONF_LABEL, name)},
+	{HELD("options", CONF_OPTIONS, options)},
+	{0},
+};
+
 static const struct conf_key network_keys[] = {
 	{NET("mode", CONF_WORD, mode), .is_required = true, .reopens = true, .words = modes},
 	{NET("vlan", CONF_NUMBER, vlan), .min = 1, .max = 4094},
@@ -121,10 +168,10 @@ static const struct conf_key network_keys[] = {
 	{NET("forwards", CONF_FORWARDS, forwards)},
 	{.name = "nat", .type = CONF_MAP, .keys = nat_keys},
 	{NET("macs", CONF_MACS, macs)},
-	LATER("dhcp"),
-	LATER("no-dhcp"),
-	LATER("dns"),
-	LATER("domain"),
+	{.name = "dhcp", .type = CONF_DHCP, HAS(conf_network, dhcp.is_asked), .keys = dhcp_keys},
+	{NET("no-dhcp", CONF_BOOL, dhcp.is_off)},
+	{NET("dns", CONF_IPS, dns), COUNT(conf_network, n_dns), .max = CONF_DNS_MAX},
+	{NET("domain", CONF_DOMAIN, domain)},
 	{0},
 };
 
@@ -180,11 +227,11 @@ static const struct conf_key port_keys[] = {
 	{PORT("tag", CONF_NUMBER, tag), .min = 1, .max = 4094},
 	{PORT("trunks", CONF_VIDS, trunks), HAS(conf_port, has_trunks)},
 	{PORT("mac", CONF_MAC, mac)},
-	{PORT("ipv4", CONF_HOST4, ipv4), .later_words = later_addresses},
+	{PORT("ipv4", CONF_HOST4, ipv4), .dhcp = offsetof(struct conf_port, dhcp)},
 	{PORT("ipv6", CONF_HOST6, ipv6)},
 	{PORT("gateway", CONF_IP, gateway), HAS(conf_port, has_gateway)},
 	{PORT("queues", CONF_NUMBER, queues), .reopens = true, .min = 1, .max = CONF_QUEUES_MAX},
-	{PORT("guard", CONF_WORD, guard), .words = guards, .later_words = later_guards},
+	{PORT("guard", CONF_WORD, guard), .words = guards},
 	{PORT("isolated", CONF_BOOL, isolated)},
 	{PORT("mtu", CONF_NUMBER, mtu), .min = MTU_MIN, .max = MTU_MAX},
 	{PORT("priority-tags", CONF_WORD, prio_tags), .words = prio_tags},
@@ -198,7 +245,7 @@ static const struct conf_key port_keys[] = {
 static const struct conf_key nic_keys[] = {
 	{NIC("network", CONF_NAME, network), .is_required = true},
 	{NIC("mac", CONF_MAC, mac)},
-	{NIC("ipv4", CONF_HOST4, ipv4), .later_words = later_addresses},
+	{NIC("ipv4", CONF_HOST4, ipv4), .dhcp = offsetof(struct conf_nic, dhcp)},
 	{NIC("gateway", CONF_IPV4, gateway), HAS(conf_nic, has_gateway)},
 	{NIC("ifname", CONF_IFNAME, ifname)},
 	{0},
@@ -216,6 +263,15 @@ static const struct conf_key worker_keys[] = {
 	{0},
 };
 
+static const struct conf_key dns_keys[] = {
+	{DNS("servers", CONF_SERVERS, server), COUNT(conf_dns, n), .max = CONF_DNS_MAX},
+	{DNS("domains", CONF_DOMAINS, domains)},
+	{0},
+};
+
+static_assert(offsetof(struct conf_reservation, client_id_len) ==
+		      offsetof(struct conf_reservation, client_id) + CONF_CLIENT_ID_SIZE,
+	      "they are compared together");
 static_assert(sizeof(network_keys) / sizeof(network_keys[0]) <= CONF_KEYS_MAX, "marks");
 static_assert(sizeof(uplink_keys) / sizeof(uplink_keys[0]) <= CONF_KEYS_MAX, "marks");
 static_assert(sizeof(port_keys) / sizeof(port_keys[0]) <= CONF_KEYS_MAX, "marks");
@@ -235,6 +291,7 @@ static const struct conf_network initial_network = {
 		.sessions = SESSIONS,
 		.per_guest = PER_GUEST,
 		.rate = SESSION_RATE},
+	.dhcp = {.lease_ms = LEASE_S * 1000},
 };
 static const struct conf_uplink initial_uplink;
 static const struct conf_forward initial_forward;
@@ -249,6 +306,9 @@ static const struct conf_port initial_port = {
 static const struct conf_container initial_container;
 static const struct conf_nic initial_nic;
 static const struct conf_workers initial_workers;
+static const struct conf_dns initial_dns;
+static const struct conf_class initial_class;
+static const struct conf_reservation initial_reservation;
 
 #define OBJECT(s)                                                                                  \
 	.size = sizeof(struct s), .line = offsetof(struct s, line), .marks = offsetof(struct s, at)
@@ -289,6 +349,13 @@ const struct conf_kind conf_workers = {.section = "workers",
 				       .size = sizeof(struct conf_workers),
 				       .array = offsetof(struct conf, workers),
 				       .count = offsetof(struct conf, workers)};
+const struct conf_kind conf_dns = {.section = "dns",
+				   .word = "dns",
+				   .keys = dns_keys,
+				   .initial = &initial_dns,
+				   .size = sizeof(struct conf_dns),
+				   .array = offsetof(struct conf, dns),
+				   .count = offsetof(struct conf, dns)};
 const struct conf_kind conf_nics = {.word = "nic",
 				    .keys = nic_keys,
 				    .initial = &initial_nic,
@@ -302,8 +369,23 @@ const struct conf_kind conf_forwards = {.word = "forward",
 					.max = CONF_FORWARDS_MAX,
 					.line = offsetof(struct conf_forward, line)};
 
-const struct conf_kind *const conf_kinds[] = {&conf_networks,	&conf_uplinks, &conf_ports,
-					      &conf_containers, &conf_workers, NULL};
+const struct conf_kind conf_classes = {.word = "class",
+				       .keys = class_keys,
+				       .initial = &initial_class,
+				       .size = sizeof(struct conf_class),
+				       .max = CONF_CLASSES_MAX,
+				       .line = offsetof(struct conf_class, line)};
+
+const struct conf_kind conf_reservations = {.word = "reservation",
+					    .keys = reservation_keys,
+					    .initial = &initial_reservation,
+					    .size = sizeof(struct conf_reservation),
+					    .max = CONF_RESERVATIONS_MAX,
+					    .line = offsetof(struct conf_reservation, line)};
+
+const struct conf_kind *const conf_kinds[] = {
+	&conf_networks,	  &conf_uplinks, &conf_ports, &conf_dns,
+	&conf_containers, &conf_workers, NULL};
 const char *const conf_later_sections[] = {"tunnels", "vms", NULL};
 
 const struct conf_key *conf_key_find(const struct conf_key *keys, const char *name)
@@ -318,7 +400,7 @@ void *conf_objects(const struct conf *c, const struct conf_kind *kind, size_t *n
 {
 	void *objects;
 
-	if (kind->array == kind->count) {
+	if (conf_is_single(kind)) {
 		*n = 1;
 		return conf_field(c, kind->array);
 	}

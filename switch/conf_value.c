@@ -7,7 +7,7 @@
  * Trust.  Values are text of anybody, but conf_yaml.c has seen them: UTF-8, terminated, without NUL.  All that
  * leaves here is within the limits of the schema; strings are filled with zeros, so that they compare as bytes.
  */
-#include "switch/conf_internal.h"
+#include "switch/conf_names.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -434,17 +434,12 @@ static bool number_parse(const struct conf_key *key, const char *text, uint64_t 
 /* Without the limits of the key this says what the type takes. */
 const char *conf_expects(const struct conf_key *key, char buf[static CONF_WHY])
 {
+	char least[UNITS_TEXT], most[UNITS_TEXT];
 	const char *words = NULL;
 
 	switch (key->type) {
 	case CONF_BOOL:
 		words = "true or false";
-		break;
-	case CONF_DURATION:
-		words = "a duration such as 300s or 5m, from 1s to 1000000s, or 0";
-		break;
-	case CONF_TIMEOUT:
-		words = "a duration such as 300s or 5m, from 1s to 1000000s";
 		break;
 	case CONF_BITS:
 		words = "bits a second such as 10mbit, at most 10000gbit";
@@ -465,6 +460,30 @@ const char *conf_expects(const struct conf_key *key, char buf[static CONF_WHY])
 	case CONF_HOSTS:
 		words = "a list of addresses with their length such as [192.0.2.11/24]";
 		break;
+	case CONF_DHCP:
+		words = "a map, or a range such as 10.10.0.100-10.10.0.199";
+		break;
+	case CONF_IPS:
+		words = "a list of addresses such as [10.10.0.1]";
+		break;
+	case CONF_SERVERS:
+		words = "a list of name servers such as [192.0.2.53]";
+		break;
+	case CONF_ARCHS:
+		words = "a list of numbers such as [0, 7]";
+		break;
+	case CONF_OPTIONS:
+		words = "a map such as {ntp: 10.10.0.1}";
+		break;
+	case CONF_CLASSES:
+		words = "a list of maps such as [{vendor: PXEClient}]";
+		break;
+	case CONF_RESERVATIONS:
+		words = "a list of maps such as [{mac: \"02:00:00:00:00:0a\", ip: 10.10.0.10}]";
+		break;
+	case CONF_DOMAINS:
+		words = "a map such as {corp.example: [10.1.1.1]}";
+		break;
 	case CONF_FORWARDS:
 		words = "a list of forwards such as [\"8080:10.10.0.10:80/tcp\"]";
 		break;
@@ -480,6 +499,10 @@ const char *conf_expects(const struct conf_key *key, char buf[static CONF_WHY])
 	if (key->type == CONF_NUMBER)
 		snprintf(buf, CONF_WHY, "a number from %" PRIu64 " to %" PRIu64, key->min,
 			 key->max);
+	else if (key->type == CONF_DURATION || key->type == CONF_TIMEOUT)
+		snprintf(buf, CONF_WHY, "a duration such as 300s or 5m, from %s to %s%s",
+			 units_duration_text(key->min, least), units_duration_text(key->max, most),
+			 key->type == CONF_DURATION ? ", or 0" : "");
 	else
 		snprintf(buf, CONF_WHY, "%s", words);
 	return buf;
@@ -499,6 +522,20 @@ static bool put_string(const struct conf_key *key, void *object, const char *tex
 
 	memset(field, 0, key->size);
 	memcpy(field, text, strlen(text));
+	return true;
+}
+
+/* A prefix, or where the key takes it the word dhcp. */
+static bool host_parse(const struct conf_key *key, const char *text, void *object,
+		       char why[static CONF_WHY])
+{
+	bool is_dhcp = key->dhcp && !strcmp(text, "dhcp");
+
+	if (key->dhcp)
+		*(bool *)conf_field(object, key->dhcp) = is_dhcp;
+	if (!is_dhcp)
+		return prefix_check(key, text, conf_field(object, key->at), why);
+	memset(conf_field(object, key->at), 0, key->size);
 	return true;
 }
 
@@ -572,8 +609,15 @@ static bool text_parse(const struct conf_key *key, const char *text, void *objec
 		free(*(char **)field);
 		*(char **)field = copy;
 		return true;
+	case CONF_RANGE4:
+	case CONF_RANGE6:
+	case CONF_LABEL:
+	case CONF_DOMAIN:
+	case CONF_VENDOR:
+	case CONF_CLIENT_ID:
+		return conf_dhcp_value(key, text, object, why);
 	default:
-		return prefix_check(key, text, field, why);
+		return host_parse(key, text, object, why);
 	}
 }
 

@@ -31,6 +31,9 @@
  *   nat.ls      network? port? proto?   streams {rows: array of INTERFACE, end}: the last piece has end true
  *   nat.flush   network? port? proto?   streams {end, flushed}
  *   nat.stats                        -> {sessions, mappings, guests, fragments{}, log_lost, networks, outside}
+ *   lease.ls    network?             -> [{network, ip, mac, hostname, state, expires_s, client_id, port}]
+ *   lease.release ip network?        -> {}
+ *   lease.stats                      -> {dhcp{}, dhcp6{}, dns{}, journal{}, pools[], unsent}
  *   debug.clock advance_ms           -> {}             only where VFAB_TEST_CLOCK is
  *   drops       port?                -> [{port, reason, frames, text}]
  *   stats                            -> [{port, state, rx{}, tx{}, forwarded, local, drops}]
@@ -124,6 +127,9 @@ void show_clock(struct daemon *d, struct client *cl, const json_t *req);
 void show_sessions(struct daemon *d, struct client *cl, const json_t *req);
 void show_session_flush(struct daemon *d, struct client *cl, const json_t *req);
 void show_nat_stats(struct daemon *d, struct client *cl, const json_t *req);
+void show_leases(struct daemon *d, struct client *cl, const json_t *req);
+void show_lease_release(struct daemon *d, struct client *cl, const json_t *req);
+void show_lease_stats(struct daemon *d, struct client *cl, const json_t *req);
 /* show_event.c */
 void show_events(struct daemon *d, struct client *cl, const json_t *req);
 /* watch.c */

@@ -12,7 +12,9 @@
 struct ctl;
 struct follower;
 struct gateway;
+struct guard;
 struct guest_table;
+struct lessor;
 struct nat_plan;
 struct uplinks;
 
@@ -37,6 +39,8 @@ struct daemon {
 	struct watcher *watchers;   /* watch.c: traces and captures */
 	struct gateway *gateway;    /* the workers' own: see worker_call() */
 	struct nat_plan *nat_plan;  /* committed to its NAT */
+	struct guard *guard;	    /* what strict ports may use; workers ask it */
+	struct lessor *lessor;	    /* DHCP and DNS of the networks */
 	struct uplinks *uplinks;    /* uplink.c: what became of the uplinks of conf */
 };
 

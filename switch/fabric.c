@@ -73,6 +73,7 @@ static void fill_port(struct fabric *fab, const struct conf *conf, const struct 
 	fp->mtu = cp->mtu ? cp->mtu : net && net->mtu ? net->mtu : 1500;
 	fp->isolated = cp->isolated;
 	fp->guard_mac = cp->guard == GUARD_MAC;
+	fp->guard_strict = cp->guard == GUARD_STRICT;
 	fp->mac = mac_is_zero(&cp->mac) ? p->first_mac : cp->mac;
 	fp->mac_limit_drop = cp->mac_limit_drop;
 	if (fp->vlan.mode == VLAN_DOT1Q_TUNNEL)
@@ -249,8 +250,8 @@ static void fill_shortcuts(struct fabric *fab)
 		if (!fp->port)
 			continue;
 		fp->only_vid = is_access ? fp->vlan.tag : 0;
-		fp->is_plain_in = !fp->guard_mac && !fp->police && !fp->is_host &&
-				  fp->vlan.mode != VLAN_TRUNK;
+		fp->is_plain_in = !fp->guard_mac && !fp->guard_strict && !fp->police &&
+				  !fp->is_host && fp->vlan.mode != VLAN_TRUNK;
 		fp->is_plain_out =
 			!fp->police && !fp->isolated && !fp->is_host && !fab->has_isolated;
 		fp->is_untagged =

@@ -26,9 +26,10 @@ struct fabric_port {
 	bool is_untagged;      /* every frame leaves without a tag */
 	bool isolated;
 	bool guard_mac; /* only frames from mac */
+	bool guard_strict; /* and of addresses that are the port's: guard.h */
 	bool mac_limit_drop;
 	bool is_host;	/* the device of a host-only network: out only to its addresses */
-	struct mac mac; /* guard: the one source; host: the gateway's */
+	struct mac mac; /* guard: the one source, zero: guard strict knows none; host: the gateway's */
 	struct vlan_port vlan;
 	struct ip host_v4, host_v6; /* host: its addresses, zero when none */
 };

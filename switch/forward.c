@@ -325,11 +325,11 @@ INLINE enum drop choose(struct pass *p, unsigned i, struct recorder *rec)
 
 		if (is_apart(p, out, f->tci & TCI_VID))
 			return DROP_ISOLATED;
+		if (leg && gateway_routes(p->legs, leg, f)) {
+			take(p, i);
+			return DROP_NONE;
+		}
 		if (out->is_host && !forward_is_for_host(out, f)) {
-			if (leg && gateway_routes(p->legs, leg, f)) {
-				take(p, i);
-				return DROP_NONE;
-			}
 			note(rec, f, STAGE_HOST, "not for the host's address on this network");
 			return DROP_HOST_ONLY;
 		}
@@ -779,7 +779,7 @@ void PATH(forward)(struct forwarder *w, const struct fabric *fab, uint16_t in)
 	p->n_late = 0;
 	p->n_odd = 0;
 	p->is_capped = until != 0 && p->now_s < until;
-	p->has_limits = p->is_capped || p->in->guard_mac || p->in->police;
+	p->has_limits = p->is_capped || p->in->guard_mac || p->in->guard_strict || p->in->police;
 	p->is_plain = p->in->is_plain_in && !p->is_capped;
 	if (unlikely(rec))
 		forward_recorded(p, rec);

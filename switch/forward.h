@@ -10,6 +10,7 @@
 
 #include "switch/fabric.h"
 #include "switch/gateway.h"
+#include "switch/guard.h"
 #include "switch/port/scratch.h"
 #include "switch/trace.h"
 
@@ -29,6 +30,7 @@ struct forwarder {
 	struct scratch *scratch;
 	struct recorder *recorder;
 	struct gateway *gateway; /* of the fabric, shared by its workers; NULL: no VLAN has a leg */
+	struct guard *guard;	 /* shared by the workers; there is one when a port is strict */
 	struct gateway_made made;
 	struct pass *pass;	    /* forward.c's own, between begin and end of a vector */
 	struct out_list *out;	    /* SLOT_MAX of them, all empty between vectors */

@@ -43,7 +43,7 @@ struct pass {
 /* A group destination: DROP_RESERVED; or f->out says OUT_LOCAL, a loop probe of ours; or it goes on. */
 enum drop forward_admit_group(struct pass *p, struct frame *f);
 /* What some ports ask of a source, and of the rate at which frames come. */
-enum drop forward_admit_limits(const struct pass *p, const struct frame *f, struct recorder *rec);
+enum drop forward_admit_limits(struct pass *p, struct frame *f, struct recorder *rec);
 /* Limits on what is copied to everybody. */
 enum drop forward_police_flood(struct pass *p, const struct frame *f);
 /* May a frame leave by the device of a host-only network?  To its addresses alone. */

@@ -44,9 +44,26 @@ enum drop forward_admit_group(struct pass *p, struct frame *f)
 	return DROP_NONE;
 }
 
-/* What some ports ask of a source, and of the rate at which frames come. */
-enum drop forward_admit_limits(const struct pass *p, const struct frame *f, struct recorder *rec)
+/* May a strict port say this?  Where the answer needs more of the frame, its snapshot grows in the worker's own memory. */
+static enum drop ask_guard(struct pass *p, struct frame *f, struct recorder *rec)
 {
+	size_t i = (size_t)(f - p->w->vec.f);
+	struct guard_ask ask = {
+		.slot = p->in_slot,
+		.mac = p->in->mac,
+		.now_s = p->now_s,
+		.rec = rec,
+		.room = p->w->scratch->head_long + i * HEAD_LONG_STRIDE + FRAME_HEADROOM,
+	};
+
+	return guard_check(p->w->guard, &ask, f);
+}
+
+/* What some ports ask of a source, and of the rate at which frames come. */
+enum drop forward_admit_limits(struct pass *p, struct frame *f, struct recorder *rec)
+{
+	enum drop drop;
+
 	if (p->is_capped && !rate_take(&p->in->port->loop_cap, 1, p->w->now_ns)) {
 		note(rec, f, STAGE_POLICE, "this port is in a loop: over the cap");
 		return DROP_LOOP;
@@ -58,6 +75,11 @@ enum drop forward_admit_limits(const struct pass *p, const struct frame *f, stru
 		note(rec, f, STAGE_GUARD, "guard mac: this port may use %s only",
 		     mac_text(&p->in->mac, allowed));
 		return DROP_GUARD_MAC;
+	}
+	if (p->in->guard_strict) {
+		drop = ask_guard(p, f, rec);
+		if (drop)
+			return drop;
 	}
 	if (p->in->police && !rate_take(&p->in->police->rx, 8ULL * f->len, p->w->now_ns)) {
 		note(rec, f, STAGE_POLICE, "over the rate of the port");

@@ -34,7 +34,7 @@
 #include "switch/port/scratch.h"
 
 enum {
-	RING_BYTES = 256 * 1024,
+	RING_BYTES = 4 << 20,
 	ERRORS_PER_S = 1000,
 	ERRORS_BURST = 200,
 	DUE_ROOM = 4, /* made frames that one question, or one error, may need */
@@ -436,11 +436,13 @@ struct gateway *gateway_create(struct neigh_table *neigh, bool is_fresh_neigh, v
 	g->state = calloc(VLANS, sizeof(*g->state));
 	g->inbox = ring_create(RING_BYTES);
 	g->outbox = ring_create(RING_BYTES);
+	g->waiting = calloc(SLOT_MAX, sizeof(*g->waiting));
 	g->hold = hold_create();
 	if (g->hold)
 		g->neigh = neigh_create(neigh, is_fresh_neigh, seed, g->hold, now_ns);
 	g->nat = nat_create(nat_region, is_fresh_nat, now_ns, seed);
-	if (g->service_fd >= 0 && g->state && g->inbox && g->outbox && g->neigh && g->nat)
+	if (g->service_fd >= 0 && g->state && g->inbox && g->outbox && g->waiting && g->neigh &&
+	    g->nat)
 		return g;
 	gateway_destroy(g);
 	return NULL;
@@ -455,6 +457,7 @@ void gateway_destroy(struct gateway *g)
 	hold_destroy(g->hold);
 	ring_destroy(g->outbox);
 	ring_destroy(g->inbox);
+	free(g->waiting);
 	free(g->state);
 	if (g->service_fd >= 0)
 		close(g->service_fd);

@@ -36,6 +36,11 @@
 
 enum { LEGS_MAX = 4095, LEG_NONE = 0, GATEWAY_MADE = VEC_SIZE, GATEWAY_IOVS = 2048 };
 
+/* What a network's gateway serves beside itself. */
+enum gateway_service { SERVES_DHCP = 1, SERVES_DHCP6 = 2, SERVES_DNS = 4 };
+/* Flags of router advertisements, RFC 4861 4.2. */
+enum { RA_MANAGED = 0x80, RA_OTHER = 0x40 };
+
 /* An address of ours on a VLAN. */
 struct gateway_leg {
 	uint16_t vid;
@@ -50,6 +55,12 @@ struct gateway_leg {
 	bool is_nat;		       /* inside: to be translated on its way out, by `outside` */
 	bool routes_v6;		       /* inside: its IPv6 goes out untranslated; outside: ND is answered for such networks */
 	bool advertises;	       /* inside: router advertisements for v6 */
+	bool is_slaac;		       /* inside: hosts may make addresses of v6 themselves, if it is a /64 */
+	uint8_t ra_flags;	       /* inside: what DHCPv6 has for them */
+	uint8_t serves;		       /* inside: enum gateway_service bits that the control thread answers there */
+	uint8_t n_rdnss;	       /* inside: name servers that advertisements tell (RFC 8106) */
+	struct ip rdnss[4];
+	char *dnssl;		       /* inside: and domains to search, with blanks between; malloc'd; NULL: none */
 	uint16_t outside;	       /* inside: place in legs of the way out; LEG_NONE: none */
 	uint64_t *reaches;	       /* inside: bit for each leg that it may begin to speak to (routes); NULL: none */
 	/* By gateway_conf_seal(): */
@@ -108,9 +119,10 @@ void gateway_destroy(struct gateway *g); /* NULL is fine */
 /* --- Data --- */
 
 /* Does a leg take this group frame?  ARP and ND for its addresses and claims to them, RS of a network that it advertises, what
- * DHCP says to its MAC; a frame that it takes goes nowhere else.  Called for group frames on VLANs with a leg; no lock. */
+ * DHCP asks where it is served, or says to the leg's MAC; a frame that it takes goes nowhere else.  For group frames on VLANs
+ * with a leg; no lock. */
 bool gateway_wants(const struct gateway_leg *leg, const struct frame *f);
-/* Unicast to the MAC of a host-only leg: is it for another network that routes let it reach?  No lock. */
+/* Unicast to the MAC of a host-only leg: is it for a service, or for another network that routes let it reach?  No lock. */
 bool gateway_routes(const struct gateway_conf *c, const struct gateway_leg *leg, const struct frame *f);
 /* A frame that goes its way, but from which neighbours are learned: group ARP and ND that no leg takes; ARP and ND to the MAC
  * of a host-only leg.  Takes the lock only for these; what then could go out waits for the next tick. */
@@ -149,22 +161,38 @@ struct gateway_stats { /* ever */
 void gateway_stats(const struct gateway *g, struct gateway_stats *out);
 
 /*
- * Services: a packet to the gateway's own address and this UDP port, or from a leg outside to it (DHCP of the uplink), is
- * copied into a ring for the control thread.  At most 64 of them (gateway_serve(): lock held).  The control thread reads with
- * gateway_service_read() and answers by gateway_send().
+ * Services: what is for one of them is copied into a ring for the control thread: UDP to the leg's own address (DHCP: also to all),
+ * TCP segments to port 53 of a leg that serves DNS, answers to ARP probes where DHCP is served, and UDP to the ports of a leg
+ * outside that gateway_serve() names (DHCP of the uplink; lock held; at most 64).  The control thread reads with
+ * gateway_service_read() and answers by gateway_send() and gateway_send_ip().
+ *
+ * Limits.  Of one port at most SERVICE_SHARE wait, SERVICE_SHARE_LEAST when the ring is half full: who floods loses his own.
  */
+enum { SERVICE_SHARE = 1024, SERVICE_SHARE_LEAST = 8, SERVICE_BYTES = 1500 };
+enum { SERVICE_ARP = 0 }; /* proto of an answer to an ARP probe: src and src_mac say who has the address */
+
 struct gateway_datagram {
 	uint16_t vid, slot;
+	uint8_t proto;	/* PROTO_UDP, PROTO_TCP, SERVICE_ARP */
+	bool is_inside; /* of a network, not of an uplink */
 	struct mac src_mac;
 	struct ip src, dst;
 	uint16_t sport, dport;
 	uint16_t len; /* bytes of payload */
-	uint8_t payload[1500];
+	uint8_t payload[SERVICE_BYTES]; /* of UDP; TCP: from its header on */
 };
 void gateway_serve(struct gateway *g, uint16_t vid, uint16_t udp_port, bool on);
 bool gateway_service_read(struct gateway *g, struct gateway_datagram *out); /* false: none waits */
-int gateway_service_fd(const struct gateway *g);			     /* eventfd: readable when some wait */
+int gateway_service_fd(const struct gateway *g); /* eventfd: readable when some wait, and cleared by reading the last */
 /* Control thread, no lock: an Ethernet frame of ours on that VLAN, at the next tick; wake a worker then.  0, -ENOBUFS. */
 int gateway_send(struct gateway *g, uint16_t vid, const uint8_t *frame, uint16_t len);
+/* The same of an IP packet from the leg's MAC: n bytes of L4 with a checksum field at csum_at, which is filled in. */
+struct gateway_packet {
+	uint16_t vid, csum_at;
+	uint8_t proto;
+	struct mac mac; /* to whom */
+	struct ip src, dst;
+};
+int gateway_send_ip(struct gateway *g, const struct gateway_packet *k, const uint8_t *l4, uint16_t n);
 
 #endif

@@ -113,4 +113,19 @@ static inline bool gateway_is_link_local(const struct ip *ip)
 	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
 }
 
+/* Does the control thread answer there?  Of a leg inside. */
+static inline bool gateway_leg_serves(const struct gateway_leg *leg, uint8_t proto, uint16_t port)
+{
+	switch (port) {
+	case 53:
+		return (leg->serves & SERVES_DNS) && (proto == PROTO_UDP || proto == PROTO_TCP);
+	case 67:
+		return (leg->serves & SERVES_DHCP) && proto == PROTO_UDP;
+	case 547:
+		return (leg->serves & SERVES_DHCP6) && proto == PROTO_UDP;
+	default:
+		return false;
+	}
+}
+
 #endif

@@ -181,7 +181,9 @@ enum drop gateway_arp(struct gateway *g, const struct gateway_leg *leg, struct f
 			gateway_arp_announce(g, leg);
 		return DROP_NONE;
 	}
-	if (!is_probe(f))
+	if (!is_request && read_be32(f->snap + ARP_TPA) == 0)
+		gateway_serve_arp(g, leg, f);
+	if (!is_probe(f) && !leg->is_host_only)
 		learn(g, leg, f,
 		      (struct neigh_claim){
 			      .may_make = is_request && gateway_is_own(leg, &target),

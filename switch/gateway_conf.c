@@ -12,6 +12,8 @@
 
 #include "switch/gateway_internal.h"
 
+enum { ARP_TPA = 38 };
+
 static const struct prefix *prefix_of(const struct gateway_leg *leg, bool is_v6)
 {
 	return is_v6 ? &leg->v6 : &leg->v4;
@@ -159,8 +161,10 @@ void gateway_conf_destroy(struct gateway_conf *c)
 {
 	if (!c)
 		return;
-	for (unsigned i = 0; c->leg && i < c->n_legs; i++)
+	for (unsigned i = 0; c->leg && i < c->n_legs; i++) {
 		free(c->leg[i].reaches);
+		free(c->leg[i].dnssl);
+	}
 	free(c->leg);
 	free(c);
 }
@@ -226,7 +230,23 @@ const struct gateway_leg *gateway_other(const struct gateway_leg *from, const st
 	return answers;
 }
 
-/* Unicast to a host-only leg's MAC: the kernel's, unless a route says otherwise. */
+/* Is this, to the address that the kernel has there, for a service of the switch?  An answer to our ARP probe is, too. */
+static bool is_for_service(const struct gateway_leg *leg, const struct frame *f)
+{
+	uint8_t ip[IPV6_BYTES], port[2], tpa[4];
+	unsigned l4 = ETH_HEADER;
+
+	if (f->etype == ETYPE_ARP)
+		return (leg->serves & SERVES_DHCP) && frame_copy(f, ARP_TPA, tpa, 4) == 4 &&
+		       read_be32(tpa) == 0;
+	if (frame_copy(f, ETH_HEADER, ip, IPV4_BYTES) != IPV4_BYTES || f->etype != ETYPE_IPV4)
+		return false;
+	l4 += (ip[0] & 15) * 4u;
+	return frame_copy(f, l4 + 2, port, 2) == 2 && (read_be16(ip + 6) & 0x1fff) == 0 &&
+	       gateway_leg_serves(leg, ip[9], read_be16(port));
+}
+
+/* Unicast to a host-only leg's MAC: the kernel's, unless it is for a service, or a route says otherwise. */
 bool gateway_routes(const struct gateway_conf *c, const struct gateway_leg *leg,
 		    const struct frame *f)
 {
@@ -237,6 +257,8 @@ bool gateway_routes(const struct gateway_conf *c, const struct gateway_leg *leg,
 	(void)c;
 	if (!leg->is_host_only)
 		return false;
+	if (leg->serves && f->etype == ETYPE_ARP)
+		return is_for_service(leg, f);
 	if (f->etype == ETYPE_IPV4) {
 		memcpy(dst.b, mapped, sizeof(mapped));
 		if (frame_copy(f, ETH_HEADER + 16, dst.b + 12, 4) != 4)
@@ -245,6 +267,6 @@ bool gateway_routes(const struct gateway_conf *c, const struct gateway_leg *leg,
 		return false;
 	}
 	if (gateway_is_own(leg, &dst))
-		return false;
+		return leg->serves && is_for_service(leg, f);
 	return gateway_other(leg, &dst, &is_ours) != NULL;
 }

@@ -15,13 +15,16 @@ enum {
 	ARP_SPA = 28, /* offsets in the frame */
 	ARP_TPA = 38,
 	IPV4_PROTO = 23,
+	IPV4_DST = 30,
 	IPV6_NEXT = 20,
 	IPV6_DST = 38,
 	ND_TYPE = 54,
 	ND_TARGET = 62,
 	ND_END = 78,
 	DHCP_CHADDR = 28, /* of the payload of UDP */
+	DHCP_SERVER = 67, /* ports */
 	DHCP_CLIENT = 68,
+	DHCP6_SERVER = 547,
 	HEARD_BYTES = 512,
 };
 
@@ -62,18 +65,35 @@ static bool wants_nd(const struct gateway_leg *leg, const struct frame *f)
 	return nd[ND_TYPE] == ND_SOLICIT && leg->is_outside && gateway_routed6(leg, &target);
 }
 
-/* What a DHCP server says to everybody, but for the client on this leg (RFC 2131 4.1): it has the leg's MAC in it. */
+/* What clients ask everybody, where DHCP is served; and outside what a server says to everybody, but for the client on this leg
+ * (RFC 2131 4.1): it has the leg's MAC in it. */
 static bool wants_dhcp(const struct gateway_leg *leg, const struct frame *f)
 {
 	unsigned header = (f->snap[ETH_HEADER] & 15) * 4u, udp = ETH_HEADER + header;
 	uint8_t mac[6], port[2];
 
-	if (!leg->is_outside || f->snap_len < ETH_HEADER + IPV4_BYTES ||
-	    f->snap[IPV4_PROTO] != PROTO_UDP || frame_copy(f, udp + 2, port, 2) != 2 ||
-	    read_be16(port) != DHCP_CLIENT)
+	if (f->snap_len < ETH_HEADER + IPV4_BYTES || f->snap[IPV4_PROTO] != PROTO_UDP ||
+	    frame_copy(f, udp + 2, port, 2) != 2)
 		return false;
-	return frame_copy(f, udp + UDP_BYTES + DHCP_CHADDR, mac, 6) == 6 &&
+	if (!leg->is_outside)
+		return (leg->serves & SERVES_DHCP) && read_be16(port) == DHCP_SERVER &&
+		       read_be32(f->snap + IPV4_DST) == 0xffffffff;
+	return read_be16(port) == DHCP_CLIENT &&
+	       frame_copy(f, udp + UDP_BYTES + DHCP_CHADDR, mac, 6) == 6 &&
 	       memcmp(mac, &leg->mac, 6) == 0;
+}
+
+/* RFC 8415 7.1: all relay agents and servers. */
+static bool wants_dhcp6(const struct gateway_leg *leg, const struct frame *f)
+{
+	static const uint8_t all_agents[16] = {0xff, 0x02, [13] = 1, 0, 2};
+	uint8_t port[2];
+
+	return (leg->serves & SERVES_DHCP6) && f->snap_len > ND_TYPE &&
+	       f->snap[IPV6_NEXT] == PROTO_UDP &&
+	       memcmp(f->snap + IPV6_DST, all_agents, sizeof(all_agents)) == 0 &&
+	       frame_copy(f, ETH_HEADER + IPV6_BYTES + 2, port, 2) == 2 &&
+	       read_be16(port) == DHCP6_SERVER;
 }
 
 bool gateway_wants(const struct gateway_leg *leg, const struct frame *f)
@@ -82,7 +102,7 @@ bool gateway_wants(const struct gateway_leg *leg, const struct frame *f)
 	case ETYPE_ARP:
 		return !leg->is_host_only && wants_arp(leg, f);
 	case ETYPE_IPV6:
-		return wants_nd(leg, f);
+		return wants_nd(leg, f) || wants_dhcp6(leg, f);
 	case ETYPE_IPV4:
 		return wants_dhcp(leg, f);
 	default:

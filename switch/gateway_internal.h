@@ -71,10 +71,13 @@ struct leg_state {
 	uint8_t ra_soon, announces;		   /* that are still to come in short order */
 	bool is_known;
 	/* Of the leg, when it was announced last. */
-	bool advertises, is_way_out;
-	uint32_t mtu;
+	bool is_slaac;
+	uint64_t advert; /* hash of its router advertisement, 0: none */
 	struct mac mac;
 	struct prefix v4, v6;
+	/* What was advertised before and is to be taken back: while ra_soon; is_set. */
+	struct prefix old6;
+	uint8_t old6_flags;
 };
 struct gateway {
 	atomic_flag lock;
@@ -95,6 +98,8 @@ struct gateway {
 		uint16_t vid, port;
 	} service[SERVICES_MAX];
 	struct ring *inbox, *outbox; /* datagrams to the control thread; frames from it */
+	_Atomic uint16_t *waiting;   /* in the inbox, of each port */
+	atomic_bool is_called;	     /* the control thread was told and has not emptied the inbox since */
 	int service_fd;
 	/* Of the vector in hand: the leg outside whose next hop was asked for last, and the head of a frame to it. */
 	const struct gateway_leg *hop_to; /* NULL: none was */
@@ -186,8 +191,9 @@ bool gateway_may_answer(struct gateway *g, const struct gateway_leg *leg);
 void gateway_error(struct gateway *g, struct work *w, enum drop why);
 void gateway_reset(struct gateway *g, struct work *w);
 void gateway_unreachable(struct gateway *g, struct work *w); /* a port, or a protocol */
-bool gateway_is_served(const struct gateway *g, uint16_t vid, uint16_t port);
+bool gateway_is_served(const struct gateway *g, const struct gateway_leg *leg, uint8_t proto, uint16_t port);
 enum drop gateway_serve_datagram(struct gateway *g, const struct work *w);
+void gateway_serve_arp(struct gateway *g, const struct gateway_leg *leg, const struct frame *f);
 void gateway_send_queued(struct gateway *g);
 
 #endif

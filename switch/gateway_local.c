@@ -80,7 +80,8 @@ enum drop gateway_local(struct gateway *g, struct work *w)
 	}
 	if (is_echo(k))
 		return answer_echo(g, w);
-	if (k->proto == PROTO_UDP && gateway_is_served(g, w->from->vid, k->dport))
+	if ((k->proto == PROTO_UDP || k->proto == PROTO_TCP) &&
+	    gateway_is_served(g, w->from, k->proto, k->dport))
 		return gateway_serve_datagram(g, w);
 	if (w->from->is_outside)
 		return DROP_NAT_NO_SESSION;

@@ -89,16 +89,34 @@ static enum drop sort_out(struct gateway *g, struct work *w, bool *goes)
 	return DROP_NONE;
 }
 
+/* DHCP to all, from a host that has no address yet, or one of another network. */
+static bool is_dhcp_to_all(const struct gateway_leg *leg, const struct packet *k)
+{
+	static const struct ip all_agents = {{0xff, 0x02, [13] = 1, 0, 2}};
+
+	if (k->proto != PROTO_UDP || k->fragment != FRAGMENT_NONE ||
+	    !gateway_leg_serves(leg, PROTO_UDP, k->dport))
+		return false;
+	if (k->is_v6)
+		return k->dport == 547 && gateway_same(&k->dst, &all_agents) &&
+		       gateway_is_link_local(&k->src);
+	return k->dport == 67 && gateway_v4(&k->dst) == 0xffffffff;
+}
+
 static enum drop sort_inside(struct gateway *g, struct work *w, bool *goes)
 {
 	const struct gateway_leg *from = w->from;
 	struct packet *k = &w->k;
 	enum drop drop;
 
+	if (from->serves && is_dhcp_to_all(from, k))
+		return gateway_serve_datagram(g, w);
 	if (!gateway_is_on_link(from, &k->src, k->is_v6) || gateway_is_own(from, &k->src))
 		return refuse(g, w, DROP_MARTIAN, "its source address is not of this network");
 	if (gateway_is_own(from, &k->dst))
-		return from->is_host_only ? DROP_HOST_ONLY : gateway_local(g, w);
+		return from->is_host_only && !gateway_leg_serves(from, k->proto, k->dport)
+			       ? DROP_HOST_ONLY
+			       : gateway_local(g, w);
 	if (gateway_is_bad(&k->dst, k->is_v6))
 		return refuse(g, w, DROP_MARTIAN,
 			      "its destination is a group, or nobody's address");
@@ -142,7 +160,7 @@ static enum drop sort_outside(struct gateway *g, struct work *w, bool *goes)
 		return DROP_NONE;
 	}
 	if (k->proto == PROTO_UDP && k->fragment == FRAGMENT_NONE &&
-	    gateway_is_served(g, from->vid, k->dport))
+	    gateway_is_served(g, from, PROTO_UDP, k->dport))
 		return gateway_serve_datagram(g, w);
 	return refuse(g, w, DROP_MARTIAN, "its destination is none of our addresses here");
 }

@@ -112,7 +112,40 @@ static unsigned count_binds(const struct conf *c, size_t uplink, bool is_v6)
 	return most;
 }
 
-static void fill_inside(struct gateway_leg *leg, const struct conf *c,
+/* What is served there, and what advertisements say of it: both from one place, so that they agree.  False: no memory. */
+static bool fill_services(struct gateway_leg *leg, const struct conf_network *net)
+{
+	char zone[CONF_DOMAIN_SIZE];
+	struct ip first, last;
+	enum conf_dhcp6 six = conf_network_dhcp6(net, &first, &last);
+	bool has_names = conf_network_dns(net);
+
+	leg->is_slaac = six != CONF_DHCP6_STATEFUL;
+	if (conf_network_dhcp(net, &first, &last))
+		leg->serves |= SERVES_DHCP;
+	if (has_names)
+		leg->serves |= SERVES_DNS;
+	if (!leg->advertises)
+		return true;
+	if (six != CONF_DHCP6_OFF)
+		leg->serves |= SERVES_DHCP6;
+	if (six == CONF_DHCP6_STATEFUL)
+		leg->ra_flags = RA_MANAGED | RA_OTHER;
+	else if (six == CONF_DHCP6_STATELESS)
+		leg->ra_flags = RA_OTHER;
+	for (unsigned i = 0; i < net->n_dns; i++)
+		if (!ip_is_v4(&net->dns[i]))
+			leg->rdnss[leg->n_rdnss++] = net->dns[i];
+	if (has_names)
+		leg->rdnss[leg->n_rdnss++] = leg->v6.ip;
+	if (leg->n_rdnss > 0) {
+		leg->dnssl = strdup(conf_network_zone(net, zone));
+		return leg->dnssl != NULL;
+	}
+	return true;
+}
+
+static bool fill_inside(struct gateway_leg *leg, const struct conf *c,
 			const struct conf_network *net, unsigned first_uplink)
 {
 	int out = net->mode == NET_NAT ? uplink_place(c, net->uplink) : -1;
@@ -131,6 +164,7 @@ static void fill_inside(struct gateway_leg *leg, const struct conf *c,
 	leg->outside = out >= 0 ? (uint16_t)(first_uplink + (unsigned)out) : LEG_NONE;
 	leg->routes_v6 = net->nat.ipv6 == IPV6_ROUTED;
 	leg->advertises = leg->v6.is_set && !leg->is_host_only;
+	return fill_services(leg, net);
 }
 
 /* The far addresses of a host uplink's binds are ours too. */
@@ -181,7 +215,10 @@ static void fill_outside(struct gateway_leg *leg, const struct conf *c, size_t p
 
 static bool has_leg(const struct conf *c, const struct conf_network *net)
 {
-	if (net->mode == NET_NAT)
+	struct ip first, last;
+
+	if (net->mode == NET_NAT || conf_network_dhcp(net, &first, &last) ||
+	    conf_network_dhcp6(net, &first, &last) != CONF_DHCP6_OFF)
 		return true;
 	for (size_t i = 0; net->mode == NET_HOST_ONLY && i < c->n_routes; i++)
 		if (strcmp(c->routes[i].from, net->name) == 0 ||
@@ -226,10 +263,12 @@ struct gateway_conf *legs_create(const struct conf *c, const struct uplinks *u,
 	for (size_t i = 0; i < c->n_networks; i++)
 		n += has_leg(c, &c->networks[i]);
 	first_uplink = n;
+	g->n_legs = n; /* what is to be freed */
 	n = 1;
 	for (size_t i = 0; i < c->n_networks; i++)
-		if (has_leg(c, &c->networks[i]))
-			fill_inside(&g->leg[n++], c, &c->networks[i], first_uplink);
+		if (has_leg(c, &c->networks[i]) &&
+		    !fill_inside(&g->leg[n++], c, &c->networks[i], first_uplink))
+			goto err;
 	for (size_t i = 0; i < c->n_uplinks; i++)
 		fill_outside(&g->leg[n++], c, i, u, ports);
 	g->n_legs = n;

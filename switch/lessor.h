@@ -20,8 +20,9 @@
 
 struct lessor;
 
-/* Reads the journal behind the two descriptors.  NULL: errno. */
-struct lessor *lessor_create(struct daemon *d, const int journal_fd[static 2]);
+/* Reads the journal behind the two descriptors and starts its thread: after the sandbox.  boot: of struct journal_clock.
+ * NULL: errno. */
+struct lessor *lessor_create(struct daemon *d, const int journal_fd[static 2], const char *boot);
 void lessor_destroy(struct lessor *l); /* NULL is fine */
 
 /* d->conf is another one, or ports came and went. */
@@ -29,8 +30,8 @@ void lessor_apply(struct lessor *l);
 /* A datagram of a service of a network; lessor_turn() follows when no more wait. */
 void lessor_receive(struct lessor *l, const struct gateway_datagram *g);
 void lessor_turn(struct lessor *l);
-/* The broker has a resolver for us; fd is the lessor's, below 0: none for now. */
-void lessor_resolver(struct lessor *l, int fd);
+/* What the broker says of the resolver (bits of enum resolver_news); fd is the lessor's, below 0: none came. */
+void lessor_resolver(struct lessor *l, uint32_t news, int fd);
 
 /* --- For verbs --- */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * main: arguments of vfabd, and which of its two processes this is.
+ * main: arguments of vfabd, and which of its processes this is.
  *
  * A user starts the broker.  The broker executes the same file with BROKER_SWITCH_MARK as its first
- * argument and the descriptors of broker.h open: that is the switch.
+ * argument and the descriptors of broker.h open: that is the switch; with RESOLVER_MARK it is the resolver.
  */
 #include <getopt.h>
 #include <stdbool.h>
@@ -14,6 +14,7 @@
 
 #include "switch/base/log.h"
 #include "switch/broker.h"
+#include "switch/resolver.h"
 #include "switch/switch.h"
 
 enum { STATUS_USAGE = 2, OPTION_STATE = 256, OPTION_LOG_LEVEL, OPTION_VERSION };
@@ -106,6 +107,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], BROKER_SWITCH_MARK) == 0)
 		return run_switch(argc, argv);
+	if (argc > 1 && strcmp(argv[1], RESOLVER_MARK) == 0)
+		return resolver_run(argc, argv);
 	while ((option = getopt_long(argc, argv, "c:s:h", options, NULL)) != -1) {
 		status = take_option(option, &o, &level);
 		if (status >= 0)

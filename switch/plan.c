@@ -118,8 +118,9 @@ struct plan *plan_create(const struct conf *from, const struct conf *to)
 	bool ok = p;
 
 	for (size_t k = 0; ok && conf_kinds[k]; k++)
-		ok = conf_kinds[k] == &conf_workers
-			     ? plan_object(p, conf_kinds[k], &from->workers, &to->workers, "")
+		ok = conf_is_single(conf_kinds[k])
+			     ? plan_object(p, conf_kinds[k], conf_field(from, conf_kinds[k]->array),
+					   conf_field(to, conf_kinds[k]->array), "")
 			     : plan_kind(p, conf_kinds[k], from, to);
 	ok = ok && plan_routes(p, CHANGE_ADD, to, from) && plan_routes(p, CHANGE_DEL, from, to);
 	if (ok)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sandbox: what the switch process gives up before the first guest byte.
+ * sandbox: what the switch process gives up before the first guest byte, and the resolver before the first answer.
  *
  * How it fits.  switch.c calls sandbox_enter() once, after it has mapped the state region and
  * before it reads its configuration; nothing that a guest, a client or a file wrote has been seen
- * until then.
+ * until then.  resolver.c calls sandbox_resolver() first of all.
  *
  * Theory of operation.  Each step needs what a later one takes away:
  *
@@ -13,10 +13,12 @@
  *   no capability, no_new_privs, death signal, non-dumpable: need nothing more
  *   seccomp last: everything above would be a violation
  *
- * The filter allows what the control thread and the workers call, listed below with the reason
- * where it is not plain; everything else kills the process, and the broker's event names the signal
- * (SIGSYS).  Calls without a check of arguments come out of the kernel's per-filter bitmap, so
- * read and writev of the data path cost nothing.
+ * The resolver stays in the broker's network namespace: it has to reach servers from where the host does.  Everything else is
+ * the same.
+ *
+ * The filter of each allows what it calls, listed below with the reason where it is not plain; everything else kills the
+ * process, and the broker's event names the signal (SIGSYS).  Calls without a check of arguments come out of the kernel's
+ * per-filter bitmap, so read and writev of the data path cost nothing.
  *
  * A build with sanitizers (VFAB_SANITIZED) allows a few calls more, named in their own list.
  */
@@ -47,48 +49,25 @@
 #define PR_SET_VMA 0x53564d41
 #endif
 
-/* Whole calls: what their arguments reach is held by descriptors and memory that the process has anyway. */
+/* Whole calls of both: what their arguments reach is held by descriptors and memory that the process has anyway. */
 static const int allowed[] = {
 	/* data path: the kernel answers these from its bitmap */
 	SCMP_SYS(read),
 	SCMP_SYS(write),
-	SCMP_SYS(writev),
 	SCMP_SYS(epoll_wait),
 	SCMP_SYS(epoll_pwait),
 	SCMP_SYS(epoll_ctl),
 	SCMP_SYS(epoll_create1),
-	SCMP_SYS(poll),
-	SCMP_SYS(ppoll),
-	SCMP_SYS(futex),
-	SCMP_SYS(sched_yield),
-	SCMP_SYS(eventfd2),
-	/* control socket, broker, streams */
-	SCMP_SYS(accept4),
+	/* broker */
 	SCMP_SYS(recvmsg),
 	SCMP_SYS(sendmsg),
 	SCMP_SYS(close),
-	SCMP_SYS(pread64),
-	SCMP_SYS(fstat),
-	SCMP_SYS(memfd_create),
-	/* guests: what their memory is, rings without a kick, the watchdog */
-	SCMP_SYS(fstatfs),
-	SCMP_SYS(ftruncate),
-	SCMP_SYS(timerfd_create),
-	SCMP_SYS(timerfd_settime),
-	SCMP_SYS(timer_settime),
-	/* memory; mmap and mprotect are below */
+	/* memory; mmap, and mprotect of the switch, are below */
 	SCMP_SYS(munmap),
-	SCMP_SYS(madvise),
 	SCMP_SYS(mremap),
 	SCMP_SYS(brk),
-	SCMP_SYS(sysinfo), /* qsort of the C library asks how much memory there is */
-	/* threads */
-	SCMP_SYS(set_robust_list),
-	SCMP_SYS(rseq),
-	SCMP_SYS(sched_setaffinity),
-	SCMP_SYS(sched_getaffinity),
+	/* ends */
 	SCMP_SYS(getpid),
-	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
 	/* signals */
 	SCMP_SYS(rt_sigaction),
@@ -98,6 +77,45 @@ static const int allowed[] = {
 	/* time, where the vDSO cannot tell it, and randomness */
 	SCMP_SYS(clock_gettime),
 	SCMP_SYS(getrandom),
+};
+
+static const int allowed_switch[] = {
+	SCMP_SYS(writev),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(futex),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(eventfd2),
+	/* control socket, streams */
+	SCMP_SYS(accept4),
+	SCMP_SYS(pread64),
+	SCMP_SYS(fstat),
+	SCMP_SYS(memfd_create),
+	/* journal of leases, with ftruncate */
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(fdatasync),
+	/* guests: what their memory is, rings without a kick, the watchdog */
+	SCMP_SYS(fstatfs),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(timerfd_create),
+	SCMP_SYS(timerfd_settime),
+	SCMP_SYS(timer_settime),
+	/* memory */
+	SCMP_SYS(madvise),
+	SCMP_SYS(sysinfo), /* qsort of the C library asks how much memory there is */
+	/* threads */
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(sched_setaffinity),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(exit),
+};
+
+/* With socket(), which is below.  Neither bind() nor listen(): what is sent goes out, and nothing comes in that was not asked
+ * for. */
+static const int allowed_resolver[] = {
+	SCMP_SYS(connect),
+	SCMP_SYS(recvfrom),
 };
 
 #ifdef VFAB_SANITIZED
@@ -126,12 +144,15 @@ static const int allowed_sanitized[] = {
 	SCMP_SYS(lseek),
 	SCMP_SYS(gettimeofday),
 	SCMP_SYS(membarrier),
+	SCMP_SYS(futex),
+	SCMP_SYS(madvise),
+	SCMP_SYS(exit),
 };
 
 /* They look for files and can live without. */
 static const int absent_sanitized[] = {
-	SCMP_SYS(open),	      SCMP_SYS(openat), SCMP_SYS(stat),	  SCMP_SYS(readlink),
-	SCMP_SYS(readlinkat), SCMP_SYS(access), SCMP_SYS(socket), SCMP_SYS(pipe2),
+	SCMP_SYS(open),	      SCMP_SYS(openat), SCMP_SYS(stat),	 SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat), SCMP_SYS(access), SCMP_SYS(pipe2),
 };
 #endif
 
@@ -144,6 +165,8 @@ static const unsigned fcntl_commands[] = {
 static const unsigned socket_options[] = {SO_PEERCRED, SO_ERROR, PACKET_STATISTICS};
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+enum kind { KIND_SWITCH, KIND_RESOLVER };
 
 enum { FILTER_S = 5 }; /* to build and load the filter, which takes milliseconds */
 
@@ -176,30 +199,44 @@ static int allow_values(scmp_filter_ctx f, int call, unsigned index, const unsig
 	return err;
 }
 
-/* Memory is never executable, and a new thread stays in our namespaces and our process. */
-static int allow_memory_and_threads(scmp_filter_ctx f)
+/* What abort() and the standard streams need of both, and memory, which is never executable. */
+static int allow_common(scmp_filter_ctx f)
+{
+	int err;
+
+	err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), arg(2, PROT_EXEC, 0));
+	/* abort() and stopping a thread: ourselves, nobody else. */
+	if (!err)
+		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill),
+			   arg(0, INT_MASK, (uint32_t)getpid()));
+	/* isatty() of the standard streams. */
+	if (!err)
+		err = rule(f, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), arg(1, INT_MASK, TCGETS));
+	return err;
+}
+
+/* A new thread stays in our namespaces and our process; its stack and its heap are mapped before they may be used. */
+static int allow_threads(scmp_filter_ctx f)
 {
 	const uint64_t kinds = CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
 			       CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
 			       CLONE_PTRACE;
 	int err;
 
-	err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), arg(2, PROT_EXEC, 0));
+	err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), arg(0, kinds, CLONE_THREAD));
 	if (!err)
 		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), arg(2, PROT_EXEC, 0));
-	if (!err)
-		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), arg(0, kinds, CLONE_THREAD));
 	/* Its flags lie in memory, where no filter can look: the C library falls back to clone. */
 	if (!err)
 		err = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	return err;
 }
 
-static int allow_checked(scmp_filter_ctx f)
+static int allow_switch(scmp_filter_ctx f)
 {
 	int err;
 
-	err = allow_memory_and_threads(f);
+	err = allow_threads(f);
 	if (!err)
 		err = allow_values(f, SCMP_SYS(fcntl), 1, fcntl_commands, COUNT(fcntl_commands));
 	if (!err)
@@ -214,41 +251,75 @@ static int allow_checked(scmp_filter_ctx f)
 	if (!err)
 		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(statx),
 			   arg(2, AT_EMPTY_PATH, AT_EMPTY_PATH));
-	/* abort() and stopping a thread: ourselves, nobody else. */
-	if (!err)
-		err = rule(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill),
-			   arg(0, INT_MASK, (uint32_t)getpid()));
-	/* isatty() of the standard streams. */
-	if (!err)
-		err = rule(f, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), arg(1, INT_MASK, TCGETS));
+	return err;
+}
+
+/* UDP and TCP, and no other socket. */
+static int allow_resolver(scmp_filter_ctx f)
+{
+	static const int families[] = {AF_INET, AF_INET6}, types[] = {SOCK_DGRAM, SOCK_STREAM};
+	const uint64_t flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+	struct scmp_arg_cmp cmp[2];
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < COUNT(families) * COUNT(types) && !err; i++) {
+		cmp[0] = arg(0, INT_MASK, (uint64_t)families[i / 2]);
+		cmp[1] = arg(1, INT_MASK, (uint64_t)types[i % 2] | flags);
+		cmp[0].op = cmp[1].op = SCMP_CMP_MASKED_EQ;
+		err = seccomp_rule_add_array(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, cmp);
+	}
+	return err;
+}
+
+static int allow_list(scmp_filter_ctx f, uint32_t action, const int *calls, size_t n)
+{
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < n && !err; i++)
+		err = seccomp_rule_add(f, action, calls[i], 0);
 	return err;
 }
 
 #ifdef VFAB_SANITIZED
-static int allow_sanitizers(scmp_filter_ctx f)
+static int allow_sanitizers(scmp_filter_ctx f, enum kind kind)
 {
-	int err = 0;
-	size_t i;
+	int err = allow_list(f, SCMP_ACT_ALLOW, allowed_sanitized, COUNT(allowed_sanitized));
 
-	for (i = 0; i < COUNT(allowed_sanitized) && !err; i++)
-		err = seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed_sanitized[i], 0);
-	for (i = 0; i < COUNT(absent_sanitized) && !err; i++)
-		err = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOENT), absent_sanitized[i], 0);
+	if (!err)
+		err = allow_list(f, SCMP_ACT_ERRNO(ENOENT), absent_sanitized,
+				 COUNT(absent_sanitized));
+	/* Their symbolizer tries one, which the resolver has anyway. */
+	if (!err && kind == KIND_SWITCH)
+		err = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOENT), SCMP_SYS(socket), 0);
 	return err;
 }
 #else
-static int allow_sanitizers(scmp_filter_ctx f)
+static int allow_sanitizers(scmp_filter_ctx f, enum kind kind)
 {
 	(void)f;
+	(void)kind;
 	return 0;
 }
 #endif
 
-static int load_filter(void)
+static int allow_kind(scmp_filter_ctx f, enum kind kind)
+{
+	int err;
+
+	if (kind == KIND_SWITCH) {
+		err = allow_list(f, SCMP_ACT_ALLOW, allowed_switch, COUNT(allowed_switch));
+		return err ? err : allow_switch(f);
+	}
+	err = allow_list(f, SCMP_ACT_ALLOW, allowed_resolver, COUNT(allowed_resolver));
+	return err ? err : allow_resolver(f);
+}
+
+static int load_filter(enum kind kind)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int err = 0;
-	size_t i;
+	int err;
 
 	if (!f)
 		return -ENOMEM;
@@ -257,12 +328,14 @@ static int load_filter(void)
 	/* A 32-bit call would end its thread alone, and leave a switch without that worker. */
 	if (!err)
 		err = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	for (i = 0; i < COUNT(allowed) && !err; i++)
-		err = seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (!err)
-		err = allow_checked(f);
+		err = allow_list(f, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
 	if (!err)
-		err = allow_sanitizers(f);
+		err = allow_common(f);
+	if (!err)
+		err = allow_kind(f, kind);
+	if (!err)
+		err = allow_sanitizers(f, kind);
 	if (!err)
 		err = seccomp_load(f);
 	seccomp_release(f);
@@ -270,12 +343,12 @@ static int load_filter(void)
 }
 
 /* libseccomp 2.5 may loop for ever when memory ends while it writes the filter: then the alarm ends us, and the broker says so. */
-static int enter_seccomp(void)
+static int enter_seccomp(enum kind kind)
 {
 	int err;
 
 	alarm(FILTER_S);
-	err = load_filter();
+	err = load_filter(kind);
 	/* The filter knows no alarm(): it rings unheard. */
 	signal(SIGALRM, SIG_IGN);
 	return err;
@@ -373,21 +446,19 @@ int sandbox_broker(void)
 	return 0;
 }
 
-int sandbox_enter(const char **step)
+static int enter(enum kind kind, const char **step)
 {
+	int own_network = kind == KIND_SWITCH ? CLONE_NEWNET : 0;
 	pid_t parent = getppid();
 	struct identity id;
 	int err;
-
-	/* Reads /dev/urandom at its first object, which would be too late later. */
-	json_object_seed(0);
 
 	*step = "user of the switch";
 	err = find_identity(&id);
 	if (err)
 		return err;
 	*step = "own namespaces";
-	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | own_network) < 0)
 		return -errno;
 	*step = "empty root";
 	err = empty_root();
@@ -407,5 +478,17 @@ int sandbox_enter(const char **step)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		return -errno;
 	*step = "seccomp";
-	return enter_seccomp();
+	return enter_seccomp(kind);
+}
+
+int sandbox_enter(const char **step)
+{
+	/* Reads /dev/urandom at its first object, which would be too late later. */
+	json_object_seed(0);
+	return enter(KIND_SWITCH, step);
+}
+
+int sandbox_resolver(const char **step)
+{
+	return enter(KIND_RESOLVER, step);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sandbox: what the switch process gives up before the first guest byte.
+ * sandbox: what the switch process gives up before the first guest byte, and the resolver before the first answer.
  *
  * In order: own mount, network, IPC and UTS namespaces; an empty read-only root; uid and gid of
  * nobody; no capability, bounding set empty; no_new_privs; non-dumpable; a seccomp allow-list (kill
@@ -11,6 +11,9 @@
 
 /* 0, or -errno with the step that failed in *step. */
 int sandbox_enter(const char **step);
+
+/* The same for the resolver, which keeps the network namespace, and has a filter of its own. */
+int sandbox_resolver(const char **step);
 
 /* The broker stays root, with no capability but those that it needs; a switch that it starts gets no
  * more.  0 or -errno. */

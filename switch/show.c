@@ -215,7 +215,10 @@ static void add_settings(json_t *obj, const struct conf_port *c)
 	json_object_set_new(obj, "gateway",
 			    c->has_gateway ? json_string(ip_text(&c->gateway, gateway))
 					   : json_null());
-	json_object_set_new(obj, "guard", json_string(c->guard == GUARD_MAC ? "mac" : "off"));
+	json_object_set_new(obj, "guard",
+			    json_string(c->guard == GUARD_STRICT ? "strict"
+					: c->guard == GUARD_MAC	 ? "mac"
+								 : "off"));
 	json_object_set_new(obj, "priority_tags", json_string(prio_tags[c->prio_tags]));
 	json_object_set_new(obj, "rate",
 			    c->rate_bits ? json_string(units_bits_text(c->rate_bits, rate))
@@ -274,6 +277,8 @@ static json_t *show_port(const struct daemon *d, const struct row *row)
 		add_settings(obj, c);
 	if (is_guest(c))
 		add_socket(obj, c);
+	if (c && c->guard == GUARD_STRICT && row->port)
+		json_object_set_new(obj, "addresses", show_guarded(d, row->port));
 	add_counters(obj, row->port);
 	return obj;
 }
@@ -372,6 +377,32 @@ static const char *gateway_text(const struct conf_network *n, char buf[static IP
 	return buf;
 }
 
+/* What it gives out, and how it calls its hosts. */
+static void add_services(json_t *row, const struct conf_network *n)
+{
+	char a[IP_TEXT], b[IP_TEXT], zone[CONF_DOMAIN_SIZE];
+	struct ip first, last;
+	json_t *dns = json_array();
+
+	json_object_set_new(row, "dhcp",
+			    conf_network_dhcp(n, &first, &last)
+				    ? json_sprintf("%s-%s", ip_text(&first, a), ip_text(&last, b))
+				    : json_null());
+	json_object_set_new(row, "dhcp6",
+			    conf_network_dhcp6(n, &first, &last) != CONF_DHCP6_STATEFUL
+				    ? json_null()
+				    : json_sprintf("%s-%s", ip_text(&first, a), ip_text(&last, b)));
+	for (unsigned i = 0; i < n->n_dns; i++)
+		json_array_append_new(dns, json_string(ip_text(&n->dns[i], a)));
+	if (conf_network_dns(n) && conf_network_gateway(n, &first))
+		json_array_append_new(dns, json_string(ip_text(&first, a)));
+	json_object_set_new(row, "dns", dns);
+	json_object_set_new(row, "domain",
+			    conf_network_dns(n) || *n->domain
+				    ? json_string(conf_network_zone(n, zone))
+				    : json_null());
+}
+
 static json_t *show_network(const struct conf_network *n)
 {
 	static const char *const modes[] = {[NET_INTERNAL] = "internal",
@@ -379,17 +410,21 @@ static json_t *show_network(const struct conf_network *n)
 					    [NET_NAT] = "nat",
 					    [NET_BRIDGED] = "bridged"};
 	char gateway[IP_TEXT], ifname[CONF_IFNAME_SIZE] = "";
+	json_t *row;
 
 	if (n->mode == NET_HOST_ONLY)
 		conf_network_ifname(n, ifname);
-	return json_pack("{s:s,s:s,s:i,s:o,s:o,s:o,s:o,s:b,s:i,s:o,s:i,s:b,s:o,s:b,s:o}", "name",
-			 n->name, "mode", modes[n->mode], "vlan", (int)n->vlan, "ipv4",
-			 show_prefix(&n->ipv4), "ipv6", show_prefix(&n->ipv6), "gateway",
-			 text_or_null(gateway_text(n, gateway)), "uplink", text_or_null(n->uplink),
-			 "tagged", n->tagged, "forwards", (int)n->n_forwards, "ifname",
-			 text_or_null(ifname), "mtu", n->mtu ? (int)n->mtu : 1500, "isolate",
-			 n->isolate, "mac_ageing_s", number(n->mac_ageing_ms / 1000), "vlan_auto",
-			 n->vlan_auto, "ports", json_array());
+	row = json_pack("{s:s,s:s,s:i,s:o,s:o,s:o,s:o,s:b,s:i,s:o,s:i,s:b,s:o,s:b,s:o}", "name",
+			n->name, "mode", modes[n->mode], "vlan", (int)n->vlan, "ipv4",
+			show_prefix(&n->ipv4), "ipv6", show_prefix(&n->ipv6), "gateway",
+			text_or_null(gateway_text(n, gateway)), "uplink", text_or_null(n->uplink),
+			"tagged", n->tagged, "forwards", (int)n->n_forwards, "ifname",
+			text_or_null(ifname), "mtu", n->mtu ? (int)n->mtu : 1500, "isolate",
+			n->isolate, "mac_ageing_s", number(n->mac_ageing_ms / 1000), "vlan_auto",
+			n->vlan_auto, "ports", json_array());
+	if (row)
+		add_services(row, n);
+	return row;
 }
 
 /* Puts the name of every port into its network's row; sorted[i] is the network of array[i]. */

@@ -15,4 +15,7 @@ bool show_find_port(const struct daemon *d, struct client *cl, const json_t *req
 bool show_find_network(const struct daemon *d, struct client *cl, const json_t *req,
 		       const struct conf_network **out);
 
+/* The addresses that a port with `guard: strict` may use: [{ip, mac, kind (fixed, lease, learned), expires_s}]. */
+json_t *show_guarded(const struct daemon *d, const struct port *p);
+
 #endif

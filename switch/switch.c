@@ -9,6 +9,7 @@
 #include "switch/switch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,19 +27,22 @@
 #include "switch/ctl_conf.h"
 #include "switch/daemon.h"
 #include "switch/device.h"
+#include "switch/guard.h"
 #include "switch/guard_loop.h"
 #include "switch/guest.h"
+#include "switch/lessor.h"
 #include "switch/sandbox.h"
 #include "switch/session_log.h"
 #include "switch/uplink.h"
 #include "switch/watch.h"
 
-enum { TICK_MS = 250, AGE_MS = 1000, STATUS_BAD_DATA = 65 };
+enum { TICK_MS = 250, AGE_MS = 1000, STATUS_BAD_DATA = 65, SERVED_AT_ONCE = 128 };
 
 struct run {
 	struct daemon d;
 	void *nat_region;
 	struct guard_loop *guard_loop;
+	char boot[JOURNAL_BOOT_SIZE];
 	uint64_t aged_ms;
 	int status;
 };
@@ -116,6 +120,22 @@ static void on_tick(void *arg, uint32_t events)
 	loop_after(r->d.loop, TICK_MS, on_tick, r);
 }
 
+/* Datagrams of the gateway, some of them: the others call again. */
+static void on_service(void *arg, uint32_t events)
+{
+	struct run *r = arg;
+	struct gateway_datagram g;
+
+	(void)events;
+	for (unsigned i = 0; i < SERVED_AT_ONCE && gateway_service_read(r->d.gateway, &g); i++) {
+		if (g.is_inside)
+			lessor_receive(r->d.lessor, &g);
+		else
+			uplinks_receive(r->d.uplinks, &g);
+	}
+	lessor_turn(r->d.lessor);
+}
+
 /* fd: the text of the file; below 0 when the broker could not read it and has logged why. */
 static void on_reload(struct run *r, int fd, const char *why)
 {
@@ -157,6 +177,10 @@ static void on_notice(void *arg, uint32_t events)
 		}
 		if (n.kind == NOTICE_LINK && n_fds == n.link.n_fds) {
 			uplink_link_notice(r->d.uplinks, &n.link, fds);
+			continue;
+		}
+		if (n.kind == NOTICE_RESOLVER) {
+			lessor_resolver(r->d.lessor, n.news, n_fds > 0 ? fds[0] : -1);
 			continue;
 		}
 		if (n.kind == NOTICE_HOST)
@@ -227,6 +251,18 @@ static void *map_nat(bool *fresh)
 	return region == MAP_FAILED ? NULL : region;
 }
 
+/* Of the machine, while there are files to be opened; "" when it does not tell. */
+static void read_boot_id(char out[static JOURNAL_BOOT_SIZE])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, out, JOURNAL_BOOT_SIZE - 1);
+
+	if (fd >= 0)
+		close(fd);
+	out[n > 0 ? n : 0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+}
+
 static int open_state(struct run *r)
 {
 	struct daemon *d = &r->d;
@@ -253,7 +289,9 @@ static int open_state(struct run *r)
 	d->gateway =
 		gateway_create(&d->state->neigh, fresh, r->nat_region, fresh_nat, seed, clock_ns());
 	d->uplinks = uplinks_create(d);
-	if (d->fdb && d->gateway && d->uplinks)
+	d->guard = guard_create(seed);
+	read_boot_id(r->boot);
+	if (d->fdb && d->gateway && d->uplinks && d->guard)
 		return 0;
 	log_err("no memory");
 	return -1;
@@ -267,6 +305,7 @@ static void close_all(struct run *r)
 	watch_shutdown(d);
 	if (d->n_workers)
 		uplinks_leave(d->uplinks, NULL);
+	lessor_destroy(d->lessor);
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_stop(d->worker[i]);
 	d->n_workers = 0;
@@ -282,9 +321,27 @@ static void close_all(struct run *r)
 	conf_destroy(d->confirm_conf);
 	guard_loop_destroy(r->guard_loop);
 	fdb_destroy(d->fdb);
+	guard_destroy(d->guard);
 	state_unmap(d->state);
 	loop_destroy(d->loop);
 	free(r);
+}
+
+/* What needs threads, and is created behind the sandbox. */
+static int open_services(struct run *r)
+{
+	const int journal[2] = {SWITCH_FD_LEASES_A, SWITCH_FD_LEASES_B};
+	int rc;
+
+	r->d.lessor = lessor_create(&r->d, journal, r->boot);
+	if (!r->d.lessor) {
+		log_err("leases: %s", strerror(errno));
+		return -1;
+	}
+	rc = loop_add(r->d.loop, gateway_service_fd(r->d.gateway), EPOLLIN, on_service, r);
+	if (rc < 0)
+		log_err("services: %s", strerror(-rc));
+	return rc;
 }
 
 int switch_run(const char *conf_name)
@@ -319,6 +376,8 @@ int switch_run(const char *conf_name)
 		goto out;
 	}
 	r->d.conf_name = *conf_name ? conf_name : NULL;
+	if (open_services(r) < 0)
+		goto out;
 	status = apply_first(&r->d);
 	if (status != 0)
 		goto out;

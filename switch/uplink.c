@@ -30,7 +30,6 @@ struct uplinks {
 	unsigned n;
 	char host_trouble[UPLINK_STATE_TEXT];	/* of all host uplinks */
 	struct lessee lessee[CONF_UPLINKS_MAX]; /* by name, not by place */
-	bool is_listening;
 };
 
 struct mac uplink_leg_mac(const struct conf_uplink *cu, const struct port *p)
@@ -167,19 +166,11 @@ static void on_lease(void *arg, struct lessee *l)
 		log_err("uplink %s: no memory", s->name);
 }
 
-static void on_datagram(void *arg, uint32_t events)
+void uplinks_receive(struct uplinks *u, const struct gateway_datagram *g)
 {
-	struct uplinks *u = arg;
-	struct gateway_datagram g;
-	uint64_t n;
-
-	(void)events;
-	if (read(gateway_service_fd(u->d->gateway), &n, sizeof(n)) < 0)
-		return; /* another turn had it */
-	while (gateway_service_read(u->d->gateway, &g))
-		for (unsigned i = 0; i < CONF_UPLINKS_MAX; i++)
-			if (u->lessee[i].is_running && u->lessee[i].vid == g.vid)
-				lessee_receive(&u->lessee[i], &g);
+	for (unsigned i = 0; i < CONF_UPLINKS_MAX; i++)
+		if (u->lessee[i].is_running && u->lessee[i].vid == g->vid)
+			lessee_receive(&u->lessee[i], g);
 }
 
 /* Clients of uplinks that are gone, or are others now, stop; new ones begin once their MAC is known. */
@@ -187,9 +178,6 @@ static void settle_lessees(struct uplinks *u)
 {
 	const struct conf *c = u->d->conf;
 
-	if (!u->is_listening)
-		u->is_listening = loop_add(u->d->loop, gateway_service_fd(u->d->gateway), EPOLLIN,
-					   on_datagram, u) == 0;
 	for (unsigned i = 0; i < CONF_UPLINKS_MAX; i++) {
 		struct lessee *l = &u->lessee[i];
 		const struct conf_uplink *cu =

@@ -47,6 +47,8 @@ void uplinks_apply(struct uplinks *u);
 /* Has the broker do in the host what conf says.  was: the running one, NULL at the start.  0, or -errno with the reason. */
 int uplinks_set_host(struct uplinks *u, const struct conf *to, const struct conf *was,
 		     char why[static LINK_TEXT_SIZE]);
+/* A datagram of the gateway's for a client of ours. */
+void uplinks_receive(struct uplinks *u, const struct gateway_datagram *g);
 /* From time to time: what no notice tells. */
 void uplinks_tick(struct uplinks *u);
 

@@ -38,7 +38,7 @@ static struct want want_of_guest(const struct conf_port *cp, const struct conf_n
 	return w;
 }
 
-static struct want want_of_port(const struct conf *c, const struct conf_port *cp)
+struct want want_of_port(const struct conf *c, const struct conf_port *cp)
 {
 	const struct conf_network *net = *cp->network ? conf_find_network(c, cp->network) : NULL;
 	struct want w = {.kind = PORT_TAP, .conf = cp};
@@ -55,6 +55,7 @@ static struct want want_of_port(const struct conf *c, const struct conf_port *cp
 	w.spec.ipv6 = cp->ipv6;
 	w.spec.gateway = cp->gateway;
 	w.spec.has_gateway = cp->has_gateway;
+	w.spec.is_leased = cp->dhcp;
 	return w;
 }
 

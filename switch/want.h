@@ -24,6 +24,7 @@ struct want {
 	bool is_new;		      /* to be opened */
 };
 
+struct want want_of_port(const struct conf *c, const struct conf_port *cp);
 /* Every port that a configuration has, malloc'd, *n of them; NULL without memory. */
 struct want *wants_of(const struct conf *c, size_t *n);
 const struct want *want_find(const struct want *wants, size_t n, const char *name);

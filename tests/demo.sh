@@ -63,14 +63,26 @@ wait_for ip netns exec client busybox wget -q -O - http://10.10.0.10/
 wait_for sh -c 'ip netns exec bench ss -H -l -t -n sport = :5201 | grep -q .'
 show vfab port ls
 
-say "2. Within a network containers reach each other ..."
-in_container client ping -c 3 -i 0.2 10.10.0.10
+say "2. Addresses and names: given by the switch, kept over restarts."
+show vfab lease ls
+in_container client ping -c 3 -i 0.2 web
 
-say "   ... and across networks they do not: the same prefix, another VLAN, nothing answers."
+say "   Across networks nothing gets through: the same prefix, another VLAN, no answer."
 in_container client ping -c 2 -i 0.2 -W 1 10.10.0.30 || echo "(as it should be)"
 
-say "3. A page, fetched by one container from another."
-in_container client busybox wget -q -O - http://10.10.0.10/ | head -n 5
+say "3. A page, fetched by one container from another by its name ..."
+in_container client busybox wget -q -O - http://web.office.vfab/ | head -n 5
+
+say "   ... and from this host, through the static forward; with the trace of that very connection."
+vfab trace 'tcp port 80' --count 1 &
+trace=$!
+for _ in {1..50}; do
+	page=$(busybox wget -q -T 2 -O - http://127.0.0.1:8080/ || true)
+	kill -0 $trace 2>/dev/null || break
+done
+wait $trace
+printf '%s# busybox wget -q -O - http://127.0.0.1:8080/%s\n%s\n' "$blue" "$plain" "$page"
+show vfab forward ls
 
 say "4. Throughput, container to container through the userspace switch (3 s)."
 in_container probe iperf3 --client 10.10.0.30 --time 3 --format g | grep -E 'sender|receiver'
@@ -91,7 +103,8 @@ wait $trace
 
 say "It keeps running.  Look around:"
 cat <<EOF
-  vfab port ls            vfab net ls          vfab stats --watch        vfab events
+  vfab port ls            vfab net ls          vfab lease ls             vfab nat ls
+  vfab stats --watch      vfab events
   vfab trace --drops      vfab top             vfab capture all -w - | tshark -r -
   ip netns exec client sh
   (PATH=$PWD/$BUILD:\$PATH)

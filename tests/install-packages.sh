@@ -21,6 +21,7 @@ build      libnftnl-dev          nftables: the table of host uplinks
 build      libseccomp-dev        the allow-list of system calls of the switch
 build      libcap-ng-dev         gives up capabilities
 build      libpcap-dev           compiles filters
+build      libc-ares-dev         asks the DNS servers outside
 check      libcmocka-dev         unit tests
 check      iproute2              namespaces, links, bridge of the scenarios
 check      iputils-ping          pings
@@ -30,6 +31,10 @@ check      python3               scenarios that make frames
 check      python3-scapy         frames of every protocol
 check      nftables              tables of others, and a look at ours
 check      dnsmasq-base          gives an uplink its address
+check      isc-dhcp-client       dhclient, a client of the DHCP servers
+check      dhcpcd-base           dhcpcd, another client
+check      bind9-dnsutils        dig, and queries by TCP
+check      kea-admin             perfdhcp, a thousand clients at once
 check      jq                    reads the JSON of vfab
 check      iperf3                throughput, and rates that must hold
 check      tcpdump               reads the captures that vfab writes
@@ -63,6 +68,9 @@ bench      openvswitch-switch-dpdk  a peer
 bench      nftables              NAT of the kernel, a peer
 bench      passt                 pasta, a peer
 bench      slirp4netns           a peer
+bench      kea-admin             perfdhcp, clients of the DHCP servers
+bench      dnsmasq-base          DHCP and DNS, a peer
+bench      dnsperf               queries of names
 '
 
 if [ $# = 0 ]; then

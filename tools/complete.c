@@ -216,7 +216,11 @@ static void offer_rest(const struct verb *v, const char *const *word, int n)
 			place_n++;
 	}
 	place_name(v->args, place_n, place);
-	offer_value(place, word[n - 1]);
+	/* As an argument it is that of a lease; as a value of an option it is anybody's. */
+	if (!strcmp(place, "IP"))
+		offer_members("lease.ls", "ip", word[n - 1]);
+	else
+		offer_value(place, word[n - 1]);
 }
 
 /* "port set [NAME]" takes a name that exists, "port add NAME" one that does not. */

@@ -57,8 +57,17 @@ json_t *lab_node_ports(const struct conf_container *node)
 	return list;
 }
 
+/* By DHCP when it says so, or says nothing where the network serves it. */
+static bool is_dhcp(const struct conf *conf, const struct conf_nic *nic)
+{
+	const struct conf_network *net = conf_find_network(conf, nic->network);
+	struct ip first, last;
+
+	return nic->dhcp || (!nic->ipv4.is_set && net && conf_network_dhcp(net, &first, &last));
+}
+
 /* The keys of the port of one nic. */
-static json_t *port_keys(const struct conf_container *node, size_t n)
+static json_t *port_keys(const struct conf *conf, const struct conf_container *node, size_t n)
 {
 	char ifname[CONF_IFNAME_SIZE], netns[CONF_NETNS_SIZE], text[PREFIX_TEXT];
 	const struct conf_nic *nic = &node->nics[n];
@@ -75,6 +84,8 @@ static json_t *port_keys(const struct conf_container *node, size_t n)
 		json_object_set_new(keys, "mac", json_string(mac_text(&nic->mac, text)));
 	if (nic->ipv4.is_set)
 		json_object_set_new(keys, "ipv4", json_string(prefix_text(&nic->ipv4, text)));
+	else if (is_dhcp(conf, nic))
+		json_object_set_new(keys, "ipv4", json_string("dhcp"));
 	if (nic->has_gateway)
 		json_object_set_new(keys, "gateway", json_string(ip_text(&nic->gateway, text)));
 	return keys;
@@ -110,7 +121,7 @@ static int exchange(struct conf *c, const struct conf *conf, struct conf_error *
 		json_object_set_new(nodes, conf->containers[i].name, json_null());
 		for (j = 0; j < conf->containers[i].n_nics; j++) {
 			lab_port_name(&conf->containers[i], j, name);
-			json_object_set_new(ports, name, port_keys(&conf->containers[i], j));
+			json_object_set_new(ports, name, port_keys(conf, &conf->containers[i], j));
 		}
 	}
 	rc = merge_section(c, "containers", nodes, CONF_DEL, err);
@@ -122,7 +133,7 @@ static int exchange(struct conf *c, const struct conf *conf, struct conf_error *
 }
 
 char *lab_fragment(const char *file, const char *text, size_t bytes, const struct conf *conf,
-		   bool with_workers, int *status)
+		   bool with_settings, int *status)
 {
 	struct conf_error err = {0};
 	struct conf *c;
@@ -136,8 +147,11 @@ char *lab_fragment(const char *file, const char *text, size_t bytes, const struc
 		/* What is wrong now has no place in the file, but an object. */
 		err.line = 0;
 	}
-	if (!rc && !with_workers)
+	if (!rc && !with_settings) {
 		c->workers = (struct conf_workers){0};
+		free(c->dns.domains);
+		c->dns = (struct conf_dns){0};
+	}
 	out = rc ? NULL : need(conf_print(c));
 	conf_destroy(c);
 	if (rc)

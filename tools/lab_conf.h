@@ -17,8 +17,9 @@ void lab_port_name(const struct conf_container *node, size_t nic, char buf[stati
 json_t *lab_node_ports(const struct conf_container *node);
 
 /* The fragment for conf.merge: the file's text without containers, and the ports of their nics.  `conf` is the same text, parsed;
- * workers stay in only when with_workers.  malloc'd, or NULL with the exit status in *status and the message written. */
+ * workers and dns, which are the whole fabric's, stay in only when with_settings.  malloc'd, or NULL with the exit
+ * status in *status and the message written. */
 char *lab_fragment(const char *file, const char *text, size_t bytes, const struct conf *conf,
-		   bool with_workers, int *status);
+		   bool with_settings, int *status);
 
 #endif

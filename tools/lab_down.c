@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "tools/client.h"
+#include "tools/lab_names.h"
 #include "tools/merge.h"
 #include "tools/netns.h"
 #include "tools/say.h"
@@ -181,6 +182,8 @@ static int remove_namespaces(const struct lab *l)
 	{
 		name = json_string_value(json_object_get(node, "name"));
 		inode = (ino_t)json_integer_value(json_object_get(node, "netns"));
+		if (name && json_is_true(json_object_get(node, "resolv_conf")))
+			lab_names_remove(name);
 		one = name ? netns_del(name, inode) : 0;
 		if (one == -ESTALE)
 			fail(0, "container %s: its namespace is another's by now, and stays", name);

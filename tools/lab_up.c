@@ -22,6 +22,7 @@
 #include "switch/base/loop.h"
 #include "tools/client.h"
 #include "tools/lab_conf.h"
+#include "tools/lab_names.h"
 #include "tools/netns.h"
 #include "tools/say.h"
 
@@ -105,12 +106,33 @@ static int record_node(ino_t inode, void *arg)
 	return lab_save(n->lab);
 }
 
-static int add_namespace(struct lab *l, const struct conf_container *node)
+/* What was there before is not recorded, and stays when the lab goes. */
+static int add_names(struct lab *l, const struct conf *conf, const struct conf_container *node)
+{
+	json_t *nodes = json_object_get(l->state, "nodes");
+	int rc = lab_names_write(conf, node);
+
+	if (rc < 0)
+		return fail(EXIT_REFUSED, "container %s: resolv.conf: %s", node->name,
+			    strerror(-rc));
+	if (rc == 0)
+		return 0;
+	json_object_set_new(json_array_get(nodes, json_array_size(nodes) - 1), "resolv_conf",
+			    json_true());
+	rc = lab_save(l);
+	if (rc)
+		lab_names_remove(node->name);
+	return rc;
+}
+
+static int add_namespace(struct lab *l, const struct conf *conf, const struct conf_container *node)
 {
 	struct new_node new_node = {l, node};
 	int rc;
 
 	rc = netns_add(node->name, record_node, &new_node);
+	if (!rc)
+		return add_names(l, conf, node);
 	if (rc == -EEXIST)
 		return fail(EXIT_REFUSED, "container %s: there is a namespace of that name already",
 			    node->name);
@@ -298,7 +320,7 @@ int lab_bring_up(struct lab *l, const struct conf *conf, const char *text, size_
 	for (i = 0; !rc && i < conf->n_containers; i++) {
 		rc = interrupted();
 		if (!rc)
-			rc = add_namespace(l, &conf->containers[i]);
+			rc = add_namespace(l, conf, &conf->containers[i]);
 	}
 	if (!rc)
 		rc = add_objects(l, conf, fragment);

@@ -110,10 +110,14 @@ static int put_key(json_t *keys, const char *key, json_t *v)
 		return json_object_set_new(keys, key, v);
 	snprintf(outer, sizeof(outer), "%.*s", (int)n, key);
 	map = json_object_get(keys, outer);
-	if (!map) {
+	/* --dhcp FIRST-LAST --dhcp-lease 8h: the short form of a map is its range. */
+	if (json_is_string(map))
+		map = need(json_pack("{s:O}", "range", map));
+	else if (map)
+		return put_key(map, key + n + 1, v);
+	else
 		map = need(json_object());
-		json_object_set_new(keys, outer, map);
-	}
+	json_object_set_new(keys, outer, map);
 	return put_key(map, key + n + 1, v);
 }
 

@@ -191,13 +191,27 @@ int netns_del(const char *name, ino_t inode)
 	return unlink(path) && errno != ENOENT ? -errno : 0;
 }
 
+/* As `ip netns exec` does: its own resolv.conf over that of the host, in a mount namespace of its own. */
+static int use_own_names(const char *name)
+{
+	char path[NETNS_PATH_SIZE];
+
+	snprintf(path, sizeof(path), "/etc/netns/%.64s/resolv.conf", name);
+	if (access(path, R_OK) || access("/etc/resolv.conf", F_OK))
+		return 0;
+	if (unshare(CLONE_NEWNS) || mount("", "/", NULL, MS_SLAVE | MS_REC, NULL) ||
+	    mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL))
+		return errno;
+	return 0;
+}
+
 /* In the child: does not return but with the errno. */
-static int become_command(int ns, const char *command, const char *log)
+static int become_command(int ns, const char *name, const char *command, const char *log)
 {
 	sigset_t none;
 	int in, out;
 
-	if (setsid() < 0 || setns(ns, CLONE_NEWNET))
+	if (setsid() < 0 || setns(ns, CLONE_NEWNET) || use_own_names(name))
 		return errno;
 	in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
@@ -230,7 +244,7 @@ int netns_run(const char *name, const char *command, const char *log, struct pro
 	}
 	p->pid = fork();
 	if (!p->pid) {
-		error = become_command(fd, command, log);
+		error = become_command(fd, name, command, log);
 		_exit(write(told[1], &error, sizeof(error)) < 0);
 	}
 	rc = p->pid < 0 ? -errno : 0;

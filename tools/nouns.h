@@ -41,6 +41,13 @@ int flush_sessions(const struct call *c);
 int see_nat(const struct call *c);
 int debug_clock(const struct call *c);
 
+extern const struct verb_option lease_options[], reserve_options[];
+int lease_list(const struct call *c);
+int lease_reserve(const struct call *c);
+int lease_unreserve(const struct call *c);
+int lease_release(const struct call *c);
+int lease_stats(const struct call *c);
+
 extern const struct verb_option attach_options[];
 int attach(const struct call *c);
 

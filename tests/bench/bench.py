@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import dhcp
 import nat
 from peers import ADDRESS_B, BUILD, ROOT, Bridge, Fabric, OpenVswitch, OpenVswitchTso, Vde, Vfab
 from places import Failed, Run, call, cpu_ns, inside, memory_kb, quiet
@@ -128,6 +129,13 @@ def bench_nat():
     print(call(f"{BUILD}/tests/bench/bench_nat", timeout=600), end="", flush=True)
 
 
+def bench_dhcp():
+    """Addresses and names: all that a server can do, its answers beside traffic, and names of guests."""
+    compare("dhcp", dhcp.SERVERS, dhcp.exchanges, "leases/s", 0)
+    compare("dhcp-beside-traffic", dhcp.SWITCHES, dhcp.beside, "by_name", 3)
+    compare("dns", dhcp.NAME_SERVERS, dhcp.queries, "answers/s", 0)
+
+
 def bench_udp():
     compare("udp", (Vfab, Bridge, OpenVswitch, Vde), udp, "kpps", 1)
 
@@ -198,7 +206,7 @@ def bench_forward():
 
 BENCHES = {"tcp": bench_tcp, "udp": bench_udp, "rtt": bench_rtt, "idle": bench_idle, "memory": bench_memory,
            "start": bench_start, "forward": bench_forward, "vhost": lambda: bench_vhost(show),
-           "nat": bench_nat}
+           "nat": bench_nat, "dhcp": bench_dhcp}
 
 
 def show_machine():

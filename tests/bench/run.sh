@@ -3,7 +3,7 @@
 # Measures the fabric beside its peers, in network namespaces that it makes and removes.
 #
 #   make bench                          everything, some minutes
-#   BENCH="tcp udp" make bench          those only: tcp udp rtt idle memory start forward vhost nat
+#   BENCH="tcp udp" make bench          those only: tcp udp rtt idle memory start forward vhost nat dhcp
 #   BENCH=vhost VHOST=1518 make bench   one of its scenarios (vhost.py)
 #   ROUNDS=3 make bench                 fewer rounds
 #

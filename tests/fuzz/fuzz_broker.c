@@ -3,8 +3,8 @@
  * fuzz_broker: requests of a hostile switch, and a state region that it wrote.
  *
  * The first byte says what the rest is: even, a request with (byte / 2) % 64 descriptors; 4n + 1, bytes laid over the head, the
- * names and the events of a state region; 4n + 3, the arrays of a BROKER_HOST_SET behind a byte for how many each has.  What
- * was taken must be within the limits of broker.h and state.h.
+ * names and the events of a state region; 8n + 3, the arrays of a BROKER_HOST_SET behind a byte for how many each has; 8n + 7, the
+ * servers of a BROKER_RESOLVER_SET.  What was taken must be within the limits of broker.h, resolver.h and state.h.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -109,6 +109,28 @@ static void try_arrays(const uint8_t *data, size_t size)
 		       forwards[i].first <= forwards[i].last);
 }
 
+static void try_servers(const uint8_t *data, size_t size)
+{
+	static struct resolver_servers s;
+	char why[TAP_TEXT_SIZE] = "";
+	unsigned i, k;
+
+	memset(&s, 0, sizeof(s));
+	memcpy(&s, data, size < sizeof(s) ? size : sizeof(s));
+	if (broker_resolver_check(&s, why) < 0) {
+		assert(why[0] != '\0');
+		return;
+	}
+	assert(s.n_sets >= 1 && s.n_sets <= 1 + RESOLVER_DOMAINS);
+	for (i = 0; i < s.n_sets; i++) {
+		assert(strnlen(s.set[i].domain, RESOLVER_DOMAIN_SIZE) < RESOLVER_DOMAIN_SIZE);
+		assert((s.set[i].domain[0] == '\0') == (i == 0));
+		assert(s.set[i].n <= RESOLVER_SERVERS && (i == 0 || s.set[i].n > 0));
+		for (k = 0; k < s.set[i].n; k++)
+			assert(s.set[i].server[k].port != 0);
+	}
+}
+
 static void try_request(const uint8_t *data, size_t size, unsigned n_fds)
 {
 	struct broker_request out;
@@ -127,6 +149,8 @@ static void try_request(const uint8_t *data, size_t size, unsigned n_fds)
 		check_keep(&out.keep, n_fds);
 	else if (out.op == BROKER_LINK_OPEN || out.op == BROKER_LINK_SET)
 		check_link(&out.link);
+	else if (out.op == BROKER_RESOLVER_SET)
+		assert(n_fds == 1);
 	else if (out.op == BROKER_HOST_SET)
 		assert(n_fds == 1 && out.host.n_uplinks <= NFT_UPLINKS_MAX &&
 		       out.host.n_forwards <= NFT_FORWARDS_MAX);
@@ -171,7 +195,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	if ((data[0] & 3) == 3)
+	if ((data[0] & 7) == 7)
+		try_servers(data + 1, size - 1);
+	else if ((data[0] & 7) == 3)
 		try_arrays(data + 1, size - 1);
 	else if (data[0] & 1)
 		try_region(data + 1, size - 1);

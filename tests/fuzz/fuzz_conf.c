@@ -18,11 +18,16 @@ static const char base[] =
 	"networks: {office: {mode: internal, vlan: 10, macs: {02:00:00:00:00:01: web}}, "
 	"host: {mode: host-only, ipv4: 10.9.0.0/24}, "
 	"out: {mode: nat, ipv4: 10.2.0.0/24, uplink: wan, forwards: [\"80:10.2.0.5:80\"], "
-	"nat: {timeouts: {udp: 2m}}}, dmz: {mode: nat, ipv6: \"fd00::/64\", uplink: wan}}\n"
+	"nat: {timeouts: {udp: 2m}}, domain: out.example, dns: [10.2.0.1], dhcp: {range: "
+	"10.2.0.9-10.2.0.20, options: {ntp: 10.2.0.1}, reservations: [{port: web2, ip: 10.2.0.6}, "
+	"{mac: \"02:00:00:00:00:07\", ip: 10.2.0.7, name: x}]}}, "
+	"dmz: {mode: nat, ipv6: \"fd00::/64\", uplink: wan}}\n"
 	"uplinks: {wan: {kind: host}}\nroutes: [{from: out, to: dmz}]\n"
 	"ports: {web: {tap: eth0, netns: c1, network: office, storm: {broadcast: 5}}, "
+	"web2: {tap: eth1, netns: c1, network: out, ipv4: dhcp, guard: strict}, "
 	"t: {tap: t, vlan-mode: native-tagged, tag: 3, trunks: [10, 20-29]}}\n"
-	"containers: {n1: {run: x, nics: [{network: office}]}}\nworkers: {cpus: [1]}\n";
+	"containers: {n1: {run: x, nics: [{network: office}]}}\nworkers: {cpus: [1]}\n"
+	"dns: {servers: [192.0.2.1]}\n";
 
 static void must(int ok)
 {

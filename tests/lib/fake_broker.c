@@ -102,6 +102,15 @@ int broker_link_close(const char *port)
 	return 0;
 }
 
+int broker_resolver_set(const struct resolver_servers *s, int *fd,
+			char why[static RESOLVER_TEXT_SIZE])
+{
+	(void)s;
+	*fd = -1;
+	*why = '\0';
+	return 0;
+}
+
 int broker_host_set(const struct host_set *set, const struct nft_uplink *uplinks,
 		    const struct nft_forward *forwards, char text[static LINK_TEXT_SIZE])
 {

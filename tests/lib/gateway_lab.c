@@ -82,6 +82,7 @@ static void make_legs(struct lab *l)
 	add_leg(l, LAB_R, VID_R, "10.40.0.1/24", "2001:db8:40::1/64");
 	add_leg(l, LAB_U, VID_U, "192.0.2.1/24", "2001:db8::1/64");
 	l->conf->leg[LAB_A].advertises = true;
+	l->conf->leg[LAB_A].is_slaac = true;
 	l->conf->leg[LAB_H].is_host_only = true;
 	l->conf->leg[LAB_R].routes_v6 = true;
 	u = &l->conf->leg[LAB_U];

@@ -5,7 +5,8 @@
 #
 #   ns NAME [-6]             a network namespace; its full name is then in the variable NAME.  IPv6 stays off without -6
 #   link A IFA B IFB         a veth pair between two namespaces, both ends up
-#   fabric [ARG...] <<YAML   starts vfabd in a namespace of its own ("fab") with that file, and waits for its socket
+#   fabric [ARG...] <<YAML   starts vfabd in a namespace of its own ("fab") with that file, and waits for its socket; by way of the command
+#                            FABRIC_IN, which ends with exec of what follows it, if there is one
 #   tap NAME [KEYS]          the line of a fabric's file for port NAME: eth0 in namespace NAME
 #   stop_fabric              SIGTERM; it must end with 0 within 5 s and leave nothing behind
 #   run NS CMD...            runs CMD in a namespace, printed
@@ -52,6 +53,7 @@ export BUILD T TAG SOCKET SLOW
 DEFERRED=()
 NAMESPACES=()
 ALLOWED_LOG=()
+FABRIC_IN=()
 
 defer()
 {
@@ -240,7 +242,7 @@ tap()
 
 switch_pid()
 {
-	pgrep -P "$FABRIC_PID" | head -n 1
+	pgrep -P "$FABRIC_PID" -f -- ' --as-switch ' | head -n 1
 }
 
 fabric_lives()
@@ -262,7 +264,7 @@ fabric()
 		set -- -c "$T/fabric.yaml" "$@"
 	fi
 	# Not through run: the process must be ours to wait for, and its own log.
-	nsenter --net="/run/netns/$fab" "$BUILD/vfabd" -s "$SOCKET" --state "$T/state" "$@" 2>>"$LOG" </dev/null &
+	nsenter --net="/run/netns/$fab" "${FABRIC_IN[@]}" "$BUILD/vfabd" -s "$SOCKET" --state "$T/state" "$@" 2>>"$LOG" </dev/null &
 	FABRIC_PID=$!
 	defer end_fabric
 	wait_for 5 fabric_answers

@@ -18,6 +18,8 @@
 #include "switch/apply.h"
 #include "switch/device.h"
 #include "switch/gateway.h"
+#include "switch/guard.h"
+#include "switch/lessor.h"
 #include "switch/uplink.h"
 
 enum { BACKLOG = 4096, PATIENCE_MS = 1000 };
@@ -80,7 +82,16 @@ static bool open_gateway(struct world *w, const uint64_t seed[2])
 	w->d.gateway =
 		gateway_create(&w->d.state->neigh, true, w->nat_region, true, seed, clock_ns());
 	w->d.uplinks = uplinks_create(&w->d);
-	return w->d.gateway && w->d.uplinks;
+	w->d.guard = guard_create(seed);
+	return w->d.gateway && w->d.uplinks && w->d.guard;
+}
+
+static bool open_services(struct world *w)
+{
+	const int journal[2] = {memfd_create("a", MFD_CLOEXEC), memfd_create("b", MFD_CLOEXEC)};
+
+	w->d.lessor = lessor_create(&w->d, journal, "");
+	return w->d.lessor != NULL;
 }
 
 struct world *world_create(void)
@@ -98,7 +109,8 @@ struct world *world_create(void)
 	if (!w->d.loop || !w->d.state || !w->d.conf)
 		goto err_destroy;
 	w->d.fdb = fdb_create(&w->d.state->fdb, true, seed);
-	if (!w->d.fdb || !open_gateway(w, seed) || apply_conf(&w->d, conf_create(), true, &err) < 0)
+	if (!w->d.fdb || !open_gateway(w, seed) || !open_services(w) ||
+	    apply_conf(&w->d, conf_create(), true, &err) < 0)
 		goto err_destroy;
 	fd = open_listener(w);
 	if (fd < 0)
@@ -119,6 +131,7 @@ void world_destroy(struct world *w)
 	if (!w)
 		return;
 	ctl_destroy(w->d.ctl);
+	lessor_destroy(w->d.lessor);
 	for (i = 0; i < w->d.n_workers; i++)
 		worker_stop(w->d.worker[i]);
 	fabric_destroy(w->d.fabric);
@@ -131,6 +144,7 @@ void world_destroy(struct world *w)
 	conf_destroy(w->d.conf);
 	conf_destroy(w->d.confirm_conf);
 	fdb_destroy(w->d.fdb);
+	guard_destroy(w->d.guard);
 	state_unmap(w->d.state);
 	loop_destroy(w->d.loop);
 	free(w);

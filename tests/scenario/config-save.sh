@@ -18,7 +18,7 @@ state()
 	vfab config show >"$1.yaml"
 	{
 		vfab net ls -o json | jq -S 'sort_by(.name)'
-		vfab port ls -o json | jq -S 'sort_by(.name) | map(del(.rx, .tx, .forwarded, .local, .drops, .mac))'
+		vfab port ls -o json | jq -S 'sort_by(.name) | map(del(.rx, .tx, .forwarded, .local, .drops, .mac, .addresses))'
 		vfab mac ls -o json | jq -S '[.[] | select(.kind == "static")] | sort_by(.mac, .vlan)'
 		vfab uplink ls -o json | jq -S 'sort_by(.name) | map(del(.mac, .mtu, .lost, .trouble))'
 		vfab forward ls -o json | jq -S 'sort_by(.id)'
@@ -44,6 +44,15 @@ networks:
   six: {mode: nat, vlan: 51, ipv4: 10.88.0.0/24, ipv6: "fd88::/64", uplink: lan,
         nat: {filtering: endpoint-independent, timeouts: {udp: 2m, tcp: 3h, tcp-transitory: 5m, icmp: 90s}, sessions: 1000,
               per-guest: 100, rate: 0, log: destinations, ipv6: routed, exempt: [10.0.0.0/8, 192.0.2.99]}}
+  leases: {mode: nat, vlan: 54, ipv4: 10.89.0.0/24, ipv6: "fd89::/64", uplink: wan, dns: [10.89.0.1, 192.0.2.53], domain: leases.example,
+           dhcp: {range: 10.89.0.100-10.89.0.199, lease: 90m, per-port: 7, ipv6: stateful, range6: "fd89::100-fd89::1ff",
+                  options: {ntp: [192.0.2.123, 192.0.2.124], mtu: 1400, time-offset: -3600, routes: "10.9.0.0/16 10.89.0.7", search: "a.example,b",
+                            150: "ip:10.89.0.9", 224: "text:it's \"so\"", 225: "hex:00ff", vendor: "01020a", next-server: 10.89.0.5},
+                  classes: [{vendor: PXEClient, arch: [0, 7], options: {boot-file: pxelinux.0}}, {arch: 16}],
+                  reservations: [{mac: "02:00:00:00:00:0d", ip: 10.89.0.10, name: web, options: {ntp: 192.0.2.125}},
+                                 {client-id: "ff:00:01", ip: 10.89.0.11, ip6: "fd89::11"}, {port: leased, ip: 10.89.0.12}]}}
+  silent: {mode: nat, vlan: 55, ipv4: 10.90.0.0/24, uplink: wan, no-dhcp: true}
+  asked: {mode: internal, vlan: 56, ipv4: 10.91.0.0/24, dhcp: {}}
   street: {mode: bridged, vlan: 52, uplink: lan}
   lane: {mode: bridged, vlan: 53, uplink: lan, tagged: true}
 uplinks:
@@ -52,9 +61,11 @@ uplinks:
         address6: "2001:db8::10/64", gateway6: "fe80::1", addresses: [192.0.2.11/24, "2001:db8::11/64"], mac: interface}
   dyn: {kind: interface, interface: vt-nic2, dhcp: true, mac: "02:00:00:00:00:09"}
 routes: [{from: web, to: inner}, {from: inner, to: web}]
+dns: {servers: ["192.0.2.53:5353", "2001:db8::53"], domains: {corp.example: ["[2001:db8::54]:54"], b.example: [192.0.2.54]}}
 ports:
   c1: {tap: eth0, netns: $c1, network: office, ipv4: 10.77.0.1/24, ipv6: "fd77::1/64", gateway: 10.77.0.2, mac: "02:00:00:00:00:01", mtu: 1300}
   c2: {tap: eth0, netns: /run/netns/$c2, network: office, ipv4: 10.77.0.2/24, queues: 2, guard: mac, priority-tags: always}
+  leased: {tap: eth1, netns: $c2, network: leases, ipv4: dhcp, guard: strict}
   limits: {tap: vt-limits, network: apart, isolated: true, rate: 12345678, storm: {broadcast: 0, multicast: 11, unknown: 12},
            mac-limit: 0, mac-limit-action: drop, priority-tags: if-nonzero}
   tunnel: {tap: vt-tunnel, vlan-mode: dot1q-tunnel, tag: 30}
@@ -74,9 +85,9 @@ workers: {cpus: [0], idle: poll}
 EOF
 
 # Is there a value for every key of the manual?
-awk '/^\.Sh (NETWORKS|UPLINKS|NAT|PORTS|CONTAINERS|WORKERS)/ { on = 1; next } /^\.Sh/ { on = 0 }
+awk '/^\.Sh (NETWORKS|UPLINKS|NAT|ADDRESSES AND NAMES|PORTS|CONTAINERS|WORKERS)/ { on = 1; next } /^\.Sh/ { on = 0 }
 	on && /^\.It Cm [a-z0-9-]+ :/ { print $3 }' "$MAN" | sort -u >"$T/keys"
-expect test "$(wc -l <"$T/keys")" -ge 50
+expect test "$(wc -l <"$T/keys")" -ge 60
 while read -r key; do
 	grep -qE "[{ ,]$key:" "$T/all.yaml" || fail "no value for the key $key of the manual"
 done <"$T/keys"
@@ -140,6 +151,15 @@ expect vfab uplink add lan --interface vt-nic --address 192.0.2.10/24 --gateway 
 expect vfab uplink set lan --address 2001:db8::10/64 --gateway fe80::1 --mac interface --addresses 192.0.2.11/24
 expect vfab net add six --mode nat --ipv6 fd88::/64 --uplink lan --nat-ipv6 routed
 expect vfab net add lane --mode bridged --uplink lan --vlan 53 --tagged
+expect vfab net add leases --mode nat --ipv4 10.89.0.0/24 --ipv6 fd89::/64 --uplink host --dhcp 10.89.0.100-10.89.0.199 --dhcp-lease 90m \
+	--dhcp-per-port 7 --dhcp-ipv6 stateful --dhcp-range6 fd89::100-fd89::1ff --dns 10.89.0.1,192.0.2.53 --domain leases.example
+expect vfab net set leases --dhcp-per-port 8 --dns none
+expect vfab net add silent --mode nat --ipv4 10.90.0.0/24 --uplink host --no-dhcp
+expect vfab port add leased --net leases --tap eth1 --netns "$c2" --ipv4 dhcp --guard strict
+expect vfab lease reserve leases --port leased --ip 10.89.0.12 --name leased
+expect vfab lease reserve leases --client-id ff:00:01 --ip 10.89.0.11 --ip6 fd89::11
+expect vfab lease reserve leases --mac 02:00:00:00:00:0d --ip6 fd89::13
+expect vfab lease unreserve leases fd89::13
 expect vfab forward add web 8080:10.88.0.5:80 81-89:10.88.0.5:81-89/both
 expect vfab forward add web 127.0.0.1:53:10.88.0.53:53/udp --allow-from 192.0.2.0/24,198.51.100.7
 expect vfab forward del web/tcp/0.0.0.0:8080

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# S02, and with sandbox.sh Q7: the system calls of the switch process.  strace writes down what it calls on a tour of all that it can
+# S02, and with sandbox.sh Q7: the system calls of the switch process, and of the resolver.  strace writes down what it calls on a tour of all that it can
 # do, and the filter that it loads; the filter is then walked: nothing is allowed that nobody called, but for a list of
 # reasons, and what the filter only allows with some arguments it does not allow with others.  Then calls are put into the running
 # switch by ptrace: an allowed one goes through, others kill it, and the broker starts it again.  SOAK=1 strings all other
 # scenarios to the tour.
 #
-#   c1, c2, c3, h1 -- office, inner -- [ switch -- seccomp | broker ]
+#   c1, c2, c3, h1, n1 -- office, inner, outer -- [ switch -- seccomp | broker | resolver -- seccomp ] -- a server of names
 . "$(dirname "$0")/../lib/scenario.sh"
 
 [ "$SLOW" = 1 ] || skip "sanitizers call more; the filter is judged on the normal build"
@@ -27,20 +27,23 @@ SH
 chmod +x "$T/build/vfabd"
 ln -s "$REAL/vfab" "$T/build/vfab"
 
-for name in c1 c2 c3 h1; do ns $name; done
-allow_log 'switch|confirmed'
+for name in c1 c2 c3 h1 n1; do ns $name; done
+allow_log 'switch|confirmed|resolver'
 BUILD=$T/build
 fabric --log-level debug <<EOF
 networks:
   office: {mode: internal, vlan: 10}
   inner: {mode: host-only, ipv4: 10.66.0.0/24}
+  outer: {mode: nat, ipv4: 10.67.0.0/24}
+dns: {servers: ["127.0.0.1:5353"]}
 workers: {cpus: [0, 1]}
 ports:
 $(tap c1 "network: office, ipv4: 10.77.0.1/24, queues: 2")
 $(tap c2 "network: office, ipv4: 10.77.0.2/24")
 $(tap h1 "network: inner, ipv4: 10.66.0.9/24")
+$(tap n1 "network: outer, ipv4: 10.67.0.9/24")
 EOF
-wait_for 20 ports_up c1 c2 h1
+wait_for 20 ports_up c1 c2 h1 n1
 cp "$T/fabric.yaml" "$T/same.yaml"
 
 traffic()
@@ -49,6 +52,33 @@ traffic()
 }
 traffic
 expect run h1 ping -q -c 3 -i 0.02 -W 1 10.66.0.1
+# A name that is asked for outside, by UDP, and by TCP when that was cut short.
+cat >"$T/names.py" <<'PY'
+import socket
+
+udp, tcp = socket.socket(type=socket.SOCK_DGRAM), socket.socket()
+for sock in udp, tcp:
+    sock.bind(("127.0.0.1", 5353))
+tcp.listen()
+while True:
+    query, whom = udp.recvfrom(512)
+    udp.sendto(query[:2] + b"\x83" + query[3:], whom)
+    with tcp.accept()[0] as conn:
+        query = conn.recv(512)
+        conn.sendall(query[:4] + b"\x81\x83" + query[6:])
+PY
+start fab /usr/bin/python3 "$T/names.py"
+asks_outside()
+{
+	run n1 /usr/bin/python3 -c '
+import socket
+with socket.socket(type=socket.SOCK_DGRAM) as sock:
+    sock.settimeout(5)
+    sock.connect(("10.67.0.1", 53))
+    sock.send(b"\0\7\1\0\0\1" + bytes(6) + b"\7outside\7example\0\0\1\0\1")
+    assert sock.recv(512)[3] & 15 == 3'
+}
+wait_for 10 asks_outside
 for noun in net port mac; do
 	vfab $noun ls >"$T/out"
 done
@@ -165,15 +195,27 @@ import re
 from frames import *
 
 # Allowed, and not called on the tour: why it stays.
-REASONS = {
+BOTH = {
     "epoll_pwait": "is epoll_wait on other machines",
-    "ppoll": "is poll on other machines",
-    "fstat": "other versions of the C library call it for fstat()",
     "mremap": "realloc(), where a block has pages of its own",
     "tgkill": "abort()",
     "getpid": "abort()",
     "restart_syscall": "the kernel's own: after a stop in poll() or a futex with a timeout",
-    "sched_yield": "a writer of the forwarding table that meets another",
+}
+REASONS = {
+    "switch": BOTH | {
+        "ppoll": "is poll on other machines",
+        "fstat": "other versions of the C library call it for fstat()",
+        "sched_yield": "a writer of the forwarding table that meets another",
+    },
+    "resolver": BOTH | {
+        "brk": "malloc(), when many questions are out",
+        "munmap": "free() of a large block",
+        "exit_group": "the end: the broker is gone, and it was not killed",
+        "clock_gettime": "the time, where the vDSO cannot tell it",
+        "rt_sigprocmask": "abort()",
+        "rt_sigreturn": "SIGALRM, before it is ignored",
+    },
 }
 KILL, ERRNO, ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
 ARCH = 0xC000003E
@@ -183,25 +225,25 @@ for line in open(os.environ["NUMBERS"]):
         numbers[match[1]] = int(match[2])
 names = {number: name for name, number in numbers.items()}
 
-# The filter, as strace shows it, and the calls after it.
-program, used = None, set()
+# The filters, as strace shows them, and the calls after each: the switch's, and that of the resolver, which alone may call connect().
+programs, calls = {}, {"switch": set(), "resolver": set()}
 traces = glob.glob(os.path.join(os.environ["T"], "traces", "*"))
 for path in traces:
-    switch = set()
+    kind = {}
     for line in open(path):
         tid, call = line.split(None, 1)
         if "seccomp(SECCOMP_SET_MODE_FILTER" in call and "filter=[" in call and call.rstrip().endswith("= 0"):
-            switch.add(tid)
             text = call[call.index("filter=[") + 8:call.rindex("]")]
-            program = program or text  # they differ in the process that tgkill() may name
+            kind[tid] = "resolver" if f"BPF_JEQ, {numbers['connect']:#x}," in text else "switch"
+            programs.setdefault(kind[tid], text)  # they differ in the process that tgkill() may name
             continue
-        if tid not in switch:
+        if tid not in kind:
             continue
         if match := re.match(r"(?:<\.\.\. )?(\w+)(?:\(| resumed>)", call):
-            used.add(match[1])
+            calls[kind[tid]].add(match[1])
         if match := re.search(r"clone.* = (\d+)$", call.rstrip()):
-            switch.add(match[1])
-expect(program is not None, True, f"a filter in {len(traces)} traces")
+            kind[match[1]] = kind[tid]
+expect(sorted(programs), ["resolver", "switch"], f"filters in {len(traces)} traces")
 
 CONSTANTS = {"SECCOMP_RET_KILL_PROCESS": KILL, "SECCOMP_RET_KILL_THREAD": 0, "SECCOMP_RET_ALLOW": ALLOW, "SECCOMP_RET_ERRNO": ERRNO}
 
@@ -210,11 +252,14 @@ def value(word):
     return sum(CONSTANTS[w] if w in CONSTANTS else int(w, 0) for w in word.split("|"))
 
 
+def instructions(program):
+    for _, args in re.findall(r"BPF_(STMT|JUMP)\(([^)]*)\)", program):
+        args = [a.strip() for a in args.split(",")]
+        yield args[0].split("|"), value(args[1]), *(int(a, 0) for a in args[2:])
+
+
+codes = {who: list(instructions(text)) for who, text in programs.items()}
 code = []
-for kind, args in re.findall(r"BPF_(STMT|JUMP)\(([^)]*)\)", program):
-    args = [a.strip() for a in args.split(",")]
-    op = args[0].split("|")
-    code.append((op, value(args[1]), *(int(a, 0) for a in args[2:])))
 
 
 def walk(data):
@@ -249,15 +294,16 @@ def call(name, *args, arch=ARCH, number=None):
     return walk(data)
 
 
-allowed = {names[n] for n in names if ALLOW in walk({0: n, 4: ARCH})}
-print(f"{len(code)} instructions allow {len(allowed)} calls; {len(used & allowed)} were used on the tour")
-expect(sorted(used - allowed - {"clone3", "ioctl"}), [], "calls that are used and not allowed")
-print("allowed and not called:", sorted(allowed - used))
-expect(sorted(allowed - used - set(REASONS)), [], "calls that are allowed and nobody's")
-expect(sorted(set(REASONS) - allowed), [], "reasons for what is not allowed")
+for who, code in sorted(codes.items()):
+    allowed, used = {names[n] for n in names if ALLOW in walk({0: n, 4: ARCH})}, calls[who]
+    print(f"{who}: {len(code)} instructions allow {len(allowed)} calls; {len(used & allowed)} were used on the tour")
+    expect(sorted(used - allowed - {"clone3", "ioctl"}), [], "calls that are used and not allowed")
+    print("allowed and not called:", sorted(allowed - used))
+    expect(sorted(allowed - used - set(REASONS[who])), [], "calls that are allowed and nobody's")
+    expect(sorted(set(REASONS[who]) - allowed), [], "reasons for what is not allowed")
 
 # Never, whatever the arguments.
-for name in ("execve", "execveat", "open", "openat", "openat2", "creat", "socket", "socketpair", "connect", "bind", "listen", "accept", "ptrace",
+NEVER = ("execve", "execveat", "open", "openat", "openat2", "creat", "socket", "socketpair", "connect", "bind", "listen", "accept", "ptrace",
              "process_vm_readv", "process_vm_writev", "kill", "tkill", "fork", "vfork", "mount", "umount2", "pivot_root", "chroot",
              "unshare", "setns", "setuid", "setgid", "setresuid", "setresgid", "setgroups", "capset", "bpf", "perf_event_open",
              "io_uring_setup", "io_uring_enter", "userfaultfd", "keyctl", "add_key", "request_key", "init_module", "finit_module",
@@ -266,7 +312,18 @@ for name in ("execve", "execveat", "open", "openat", "openat2", "creat", "socket
              "semget", "prlimit64", "setrlimit", "personality", "modify_ldt", "arch_prctl", "seccomp", "memfd_secret", "pidfd_open",
              "pidfd_getfd", "process_madvise", "clock_settime", "settimeofday", "iopl", "ioperm", "sched_setscheduler", "setpriority",
              "rt_sigqueueinfo", "timer_create", "alarm", "setitimer", "inotify_init1", "fanotify_init", "name_to_handle_at",
-             "open_by_handle_at", "splice", "tee", "vmsplice", "copy_file_range", "sendfile", "sendto", "recvfrom", "nanosleep"):
+             "open_by_handle_at", "splice", "tee", "vmsplice", "copy_file_range", "sendfile", "sendto", "nanosleep")
+code = codes["resolver"]
+for name in (*NEVER, "clone", "clone3", "mprotect", "accept4", "fcntl", "prctl", "getsockopt", "newfstatat", "memfd_create", "pread64", "pwrite64", "ftruncate"):
+    if name not in ("socket", "connect"):
+        expect(call(name), {KILL}, f"{name} kills the resolver")
+DGRAM, STREAM, FLAGS = 2, 1, 0o2004000
+for verdict, *args in ((ALLOW, 2, DGRAM | FLAGS), (ALLOW, 2, STREAM | FLAGS), (ALLOW, 10, DGRAM | FLAGS), (ALLOW, 10, STREAM | FLAGS),
+                       (KILL, 1, STREAM | FLAGS), (KILL, 16, 3 | FLAGS), (KILL, 17, 3 | FLAGS), (KILL, 2, 3 | FLAGS), (KILL, 2, DGRAM)):
+    expect(call("socket", *args, 0), {verdict}, f"socket({', '.join(hex(a) for a in args)}) gives {verdict:#x}")
+
+code = codes["switch"]
+for name in (*NEVER, "recvfrom"):
     expect(call(name), {KILL}, f"{name} kills")
 
 # By their arguments.

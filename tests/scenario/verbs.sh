@@ -41,7 +41,14 @@ says 65 'port p: socket "/usr/a/../p" has an empty' from_usr port add p --net of
 says 65 'port p: socket "/a//p" has an empty' from_usr port add p --net office --vhost-user ../a//p
 says 2 'network x: a nat network needs ipv4 or ipv6' vfab net add x --mode nat
 says 2 'network x: a bridged network needs uplink' vfab net add x --mode bridged
-says 65 'network x: dns is not yet available' vfab net add x --mode nat --ipv4 10.1.0.0/24 --dns 10.1.0.1
+says 65 'network x: dns must be an IP address, not "10.1.0"' vfab net add x --mode nat --ipv4 10.1.0.0/24 --dns 10.1.0
+says 65 'network x: dhcp must be two addresses' vfab net add x --mode nat --ipv4 10.1.0.0/24 --dhcp 10.1.0.5
+says 65 'network x: lease must be a duration' vfab net add x --mode nat --ipv4 10.1.0.0/24 --dhcp 10.1.0.5-10.1.0.9 --dhcp-lease 8x
+says 1 'network x: range holds the address of the gateway' vfab net add x --mode nat --ipv4 10.1.0.0/24 --dhcp 10.1.0.1-10.1.0.9
+says 2 'lease reserve: needs one of --mac, --client-id and --port' vfab lease reserve office --ip 10.10.0.7
+says 2 'lease reserve: needs --ip or --ip6' vfab lease reserve office --mac 02:00:00:00:00:07
+says 65 'network office: "10.10.0" is not an IP address' vfab lease unreserve office 10.10.0
+says 1 'network office: there is no reservation of 10.10.0.7' vfab lease unreserve office 10.10.0.7
 says 65 'uplink u: driver "dpdk" is not yet available' vfab uplink add u --interface eth7 --driver dpdk
 says 65 'uplink u: driver "af_xdp" is not yet available' vfab uplink add u --interface eth7 --driver af_xdp
 says 2 'uplink add: needs --host or --interface IFNAME' vfab uplink add u
@@ -61,7 +68,7 @@ says 1 'vfab: vfabd was started without -c: name a file' vfab config save
 says 2 'there is no "net foo"; usage: vfab net add|ls|' vfab help net foo
 says 2 'there is no "net ad" (did you mean "add"?)' vfab help net ad
 says 2 'there is no "foo"; see vfab help' vfab foo
-says 1 'lease: not yet' vfab help lease
+says 1 'tunnel: not yet' vfab help tunnel
 expect vfab help net add >/dev/null
 expect_status 2 "$BUILD/vfab" -s 2>"$T/said"
 expect grep -qxF 'vfab: -s takes the path of a socket' "$T/said"

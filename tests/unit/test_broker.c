@@ -675,6 +675,34 @@ static void try_link(int broker)
 	close(fd);
 }
 
+static void try_resolver(int broker)
+{
+	static struct resolver_servers s = {.n_sets = 1};
+	struct broker_reply r = {0};
+	struct broker_request q, out;
+	unsigned n_fds;
+	int fd;
+
+	answer(broker, &r, STDERR_FILENO, 1);
+	assert_int_equal(broker_resolver_set(&s, &fd, why), 0);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(wire_receive(broker, &q, sizeof(q), 0, &fd, 1, &n_fds), sizeof(q));
+	assert_int_equal(broker_request_check(&q, sizeof(q), n_fds, &out, why), 0);
+	assert_int_equal(text_check(fd), sizeof(s));
+	close(fd);
+	answer(broker, &r, -1, 0);
+	assert_int_equal(broker_resolver_set(&s, &fd, why), 0);
+	assert_int_equal(fd, -1);
+	r = (struct broker_reply){.error = EINVAL, .text = "bad domain"};
+	answer(broker, &r, -1, 0);
+	assert_int_equal(broker_resolver_set(&s, &fd, why), -EINVAL);
+	assert_int_equal(fd, -1);
+	assert_string_equal(why, "bad domain");
+	while (recv(broker, &q, sizeof(q), MSG_DONTWAIT) > 0)
+		;
+}
+
 static void test_client(void **state)
 {
 	int request[2], notice[2], fds[PORT_QUEUES_MAX];
@@ -724,6 +752,7 @@ static void test_client(void **state)
 		;
 	try_guest(request[1]);
 	try_link(request[1]);
+	try_resolver(request[1]);
 
 	assert_int_equal(broker_notice_read(&got, fds, &n_fds), -EAGAIN);
 	assert_int_equal(send(notice[1], &n, sizeof(n), 0), sizeof(n));

@@ -115,6 +115,49 @@ static void reads_overloaded_fields(void **state)
 	assert_false(dhcp_read(&m, bytes, n));
 }
 
+/* RFC 2132 9.3: what has no room among the options goes into file, then sname; a field has a text or options. */
+static void writes_overloaded_fields(void **state)
+{
+	uint8_t bytes[DHCP_MAX_BYTES], value[200];
+	struct dhcp_header h = header();
+	struct dhcp_message m;
+	struct dhcp_writer w;
+	const uint8_t *p;
+	uint16_t len;
+
+	(void)state;
+	memset(value, 7, sizeof(value));
+	dhcp_write_begin(&w, bytes, sizeof(bytes), &h, DHCP_ACK);
+	assert_true(dhcp_write_field(&w, DHCP_FILE, value, 127));
+	assert_false(dhcp_write_field(&w, DHCP_SNAME, value, 64)); /* its zero has no room */
+	dhcp_write_overload(&w);
+	assert_true(dhcp_read(&m, bytes, dhcp_write_end(&w)));
+	assert_null(dhcp_get(&m, DHCP_OPT_OVERLOAD, &len));
+	assert_memory_equal(bytes + 108, value, 127);
+	assert_int_equal(bytes[44] | bytes[108 + 127], 0);
+
+	dhcp_write_begin(&w, bytes, sizeof(bytes), &h, DHCP_ACK);
+	assert_false(dhcp_write_over(&w, 200, value, 126));
+	assert_true(dhcp_write_over(&w, 200, value, 125)); /* and END */
+	assert_false(dhcp_write_over(&w, 201, value, 62));
+	assert_true(dhcp_write_over(&w, 202, value, 30));
+	assert_true(dhcp_write_over(&w, 203, value, 29));
+	assert_false(dhcp_write_over(&w, 204, value, 0));
+	dhcp_write_overload(&w);
+	assert_true(dhcp_read(&m, bytes, dhcp_write_end(&w)));
+	p = dhcp_get(&m, DHCP_OPT_OVERLOAD, &len);
+	assert_true(p && len == 1 && p[0] == 3);
+	assert_non_null(dhcp_get(&m, 200, &len));
+	assert_int_equal(len, 125);
+	assert_null(dhcp_get(&m, 201, &len));
+	assert_non_null(dhcp_get(&m, 203, &len));
+	assert_int_equal(len, 29);
+
+	assert_int_equal(dhcp_option_bytes(0), 2);
+	assert_int_equal(dhcp_option_bytes(255), 257);
+	assert_int_equal(dhcp_option_bytes(256), 260);
+}
+
 /* Getters take what has the size that RFC 2132 says, and nothing else. */
 static void gets_what_has_the_right_size(void **state)
 {
@@ -150,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_what_it_wrote),
 		cmocka_unit_test(reads_overloaded_fields),
+		cmocka_unit_test(writes_overloaded_fields),
 		cmocka_unit_test(gets_what_has_the_right_size),
 	};
 

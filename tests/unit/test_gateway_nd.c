@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -286,6 +287,141 @@ static void test_advertised(void **state)
 	assert_int_equal(read_be16(out.b + L4 + 6), 0);
 }
 
+/* The option of that type in `out`, the k-th; NULL: there is none. */
+static const uint8_t *find_option(uint8_t type, unsigned k)
+{
+	for (unsigned at = L4 + 16; at < out.len; at += out.b[at + 1] * 8u) {
+		assert_in_range(out.b[at + 1], 1, (out.len - at) / 8);
+		if (out.b[at] == type && k-- == 0)
+			return out.b + at;
+	}
+	return NULL;
+}
+
+static void advertise(struct lab *l)
+{
+	gateway_announce(l->g, l->conf, l->call.now_ns);
+	gate_tick(l, 0);
+	assert_int_equal(count_made(l, VID_A, RA), 1);
+	for (unsigned i = 0; i < l->made.vec.n; i++) {
+		gate_made(l, i, &out);
+		if (l->made.vec.f[i].tci == VID_A && out.b[12] == 0x86 && out.b[L4] == RA)
+			return;
+	}
+	fail();
+}
+
+/* What DHCPv6 has, and name servers and domains (RFC 8106). */
+static void test_advertised_names(void **state)
+{
+	static const uint8_t domains[32] = "\3lab\4test\0\7example\3org";
+	struct lab *l = *state;
+	struct gateway_leg *a = &l->conf->leg[LAB_A];
+	const uint8_t *o;
+
+	advertise(l);
+	assert_int_equal(out.b[L4 + 5], 0);
+	assert_null(find_option(25, 0));
+	assert_null(find_option(31, 0));
+	a->ra_flags = RA_MANAGED | RA_OTHER;
+	a->n_rdnss = 2;
+	assert_true(ip_parse("fd00:a::1", &a->rdnss[0]));
+	assert_true(ip_parse("2001:db8::53", &a->rdnss[1]));
+	a->dnssl = strdup("lab.test bad..name example.org.");
+	advertise(l);
+	assert_int_equal(out.b[L4 + 5], 0xc0);
+	o = find_option(25, 0);
+	assert_non_null(o);
+	assert_int_equal(o[1], 5);
+	assert_int_equal(read_be32(o + 4), 1800);
+	assert_memory_equal(o + 8, a->rdnss, 32);
+	o = find_option(31, 0);
+	assert_non_null(o);
+	assert_int_equal(o[1], 4);
+	assert_int_equal(read_be32(o + 4), 1800);
+	assert_memory_equal(o + 8, domains, 24);
+	/* Nothing is new, then one server is. */
+	gateway_announce(l->g, l->conf, l->call.now_ns);
+	gate_tick(l, 0);
+	assert_int_equal(l->made.vec.n, 0);
+	a->n_rdnss = 1;
+	advertise(l);
+	/* More domains than there is room for. */
+	free(a->dnssl);
+	a->dnssl = calloc(1, 2000);
+	assert_non_null(a->dnssl);
+	for (unsigned i = 0; i < 100; i++)
+		strcat(a->dnssl, "some.where.example ");
+	advertise(l);
+	o = find_option(31, 0);
+	assert_non_null(o);
+	assert_int_equal(o[1], 1 + 30); /* twelve of 20 bytes */
+}
+
+/* Networks that are not advertised any more: RFC 4862 5.5.3 (lifetimes of 0), RFC 4861 6.2.5. */
+static void test_taken_back(void **state)
+{
+	struct lab *l = *state;
+	struct gateway_leg *a = &l->conf->leg[LAB_A];
+	const struct prefix first = a->v6;
+	const uint8_t *o;
+	unsigned n = 0;
+
+	advertise(l);
+	/* Hosts get their addresses by DHCPv6 now: the network is still theirs. */
+	a->is_slaac = false;
+	advertise(l);
+	o = find_option(3, 0);
+	assert_int_equal(o[3], 0x80);
+	assert_int_equal(read_be32(o + 4), 86400);
+	o = find_option(3, 1);
+	assert_non_null(o);
+	assert_int_equal(o[3], 0x40);
+	assert_int_equal(read_be32(o + 4), 0);
+	assert_int_equal(read_be32(o + 8), 0);
+	assert_memory_equal(o + 16, &first.ip, 8);
+	/* Something else changes: it is still said; they may again: no more. */
+	a->mtu = 1400;
+	advertise(l);
+	assert_non_null(find_option(3, 1));
+	a->is_slaac = true;
+	advertise(l);
+	assert_null(find_option(3, 1));
+	/* Another network. */
+	assert_true(prefix_parse("fd00:aa::1/64", &a->v6));
+	advertise(l);
+	o = find_option(3, 1);
+	assert_non_null(o);
+	assert_int_equal(o[3], 0xc0);
+	assert_int_equal(read_be32(o + 4) + read_be32(o + 8), 0);
+	assert_memory_equal(o + 16, &first.ip, 8);
+	assert_null(find_option(3, 2));
+	/* Three times. */
+	for (unsigned s = 0; s < 900; s++) {
+		gate_tick(l, 1);
+		if (count_made(l, VID_A, RA))
+			n += find_option(3, 1) != NULL;
+	}
+	assert_int_equal(n, 2);
+	/* And back. */
+	a->v6 = first;
+	advertise(l);
+	assert_non_null(find_option(3, 1));
+	/* No advertisements at all: three last ones, that we are no router. */
+	a->advertises = false;
+	advertise(l);
+	assert_int_equal(read_be16(out.b + L4 + 6), 0);
+	o = find_option(3, 0);
+	assert_non_null(o);
+	assert_int_equal(read_be32(o + 4) + read_be32(o + 8), 0);
+	assert_null(find_option(3, 1));
+	for (n = 0; n < 900; n++) {
+		gate_tick(l, 1);
+		if (count_made(l, VID_A, RA))
+			assert_true(n < 33);
+	}
+}
+
 static void test_claim(void **state)
 {
 	struct lab *l = *state;
@@ -376,77 +512,6 @@ static void test_heard(void **state)
 	assert_int_equal(count_made(l, VID_A, NS), 1);
 }
 
-/* --- services ---------------------------------------------------------------------------- */
-
-static void test_services(void **state)
-{
-	struct gate_say offer = {.vid = VID_U, .src = "192.0.2.254", .dst = "255.255.255.255"};
-	struct mac mac = gate_leg(VID_U);
-	static struct gateway_datagram d;
-	struct lab *l = *state;
-
-	gate_udp(&in, &offer, 67, 68, 300);
-	memset(in.b, 0xff, 6);
-	memcpy(in.b + IP + 56, &mac, 6);
-	write_be16(in.b + IP + 26, 0);
-	assert_true(gateway_wants(&l->conf->leg[LAB_U], gate_give(l, VID_U, &in, 64)));
-	assert_int_equal(gate_pass(l, VID_U, &in)->drop, DROP_MARTIAN);
-	gateway_serve(l->g, VID_U, 68, true);
-	assert_int_equal(gate_pass(l, VID_U, &in)->out, OUT_LOCAL);
-	assert_true(gateway_service_read(l->g, &d));
-	assert_int_equal(d.len, 300);
-	assert_int_equal(d.vid, VID_U);
-	assert_int_equal(d.dport, 68);
-	assert_memory_equal(d.payload, in.b + IP + 28, 300);
-	assert_false(gateway_service_read(l->g, &d));
-	/* for another station: not ours to take */
-	in.b[IP + 56 + 5] ^= 1;
-	gate_clear(l);
-	assert_false(gateway_wants(&l->conf->leg[LAB_U], gate_give(l, VID_U, &in, 64)));
-	/* inside, to our address; a wrong checksum */
-	gateway_serve(l->g, VID_A, 53, true);
-	gate_udp(&in, &(struct gate_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1"}, 9,
-		 53, 33);
-	assert_int_equal(gate_pass(l, VID_A, &in)->out, OUT_LOCAL);
-	in.b[IP + 26] ^= 1;
-	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_BAD_IP);
-	gateway_serve(l->g, VID_A, 53, false);
-	in.b[IP + 26] ^= 1;
-	assert_int_equal(gate_pass(l, VID_A, &in)->drop, DROP_NO_SERVICE);
-	assert_true(gateway_service_read(l->g, &d));
-	/* and a frame of the control thread's */
-	gate_tick(l, 1000);
-	assert_int_equal(gateway_send(l->g, VID_U, in.b, (uint16_t)in.len), 0);
-	assert_int_equal(gateway_send(l->g, 7, in.b, (uint16_t)in.len), 0);
-	gate_tick(l, 0);
-	assert_int_equal(l->made.vec.n, 1);
-	gate_made(l, 0, &out);
-	assert_memory_equal(out.b, in.b, in.len);
-	gate_tick(l, 0);
-	assert_int_equal(l->made.vec.n, 0);
-}
-
-/* A ring that nobody reads loses, and an outbox that is full says so. */
-static void test_services_full(void **state)
-{
-	struct lab *l = *state;
-	unsigned n = 0;
-
-	gateway_serve(l->g, VID_A, 53, true);
-	gate_udp(&in, &(struct gate_say){.vid = VID_A, .src = "10.10.0.5", .dst = "10.10.0.1"}, 9,
-		 53, 33);
-	while (gate_pass(l, VID_A, &in)->drop == DROP_NONE)
-		assert_true(++n < 1000);
-	assert_int_equal(l->v.f[0].drop, DROP_NO_MEMORY);
-	n = 0;
-	while (gateway_send(l->g, VID_A, in.b, 1000) == 0)
-		assert_true(++n < 1000);
-	for (unsigned sent = 0; sent < n; sent += l->made.vec.n) {
-		gate_tick(l, 0);
-		assert_true(l->made.vec.n > 0);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,11 +521,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_routed, gate_setup, gate_teardown),
 		cmocka_unit_test_setup_teardown(test_announced, gate_setup, gate_teardown),
 		cmocka_unit_test_setup_teardown(test_advertised, gate_setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_advertised_names, gate_setup, gate_teardown),
+		cmocka_unit_test_setup_teardown(test_taken_back, gate_setup, gate_teardown),
 		cmocka_unit_test_setup_teardown(test_claim, gate_setup, gate_teardown),
 		cmocka_unit_test_setup_teardown(test_moves, gate_setup, gate_teardown),
 		cmocka_unit_test_setup_teardown(test_heard, gate_setup, gate_teardown),
-		cmocka_unit_test_setup_teardown(test_services, gate_setup, gate_teardown),
-		cmocka_unit_test_setup_teardown(test_services_full, gate_setup, gate_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

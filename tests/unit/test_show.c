@@ -74,8 +74,8 @@ static void test_shown(void **state)
 	       "{\"name\":\"lab\",\"mode\":\"host-only\",\"vlan\":20,"
 	       "\"ipv4\":\"10.9.0.0/24\",\"ipv6\":null,"
 	       "\"gateway\":\"10.9.0.1\",\"uplink\":null,");
-	expect(w, "{\"verb\":\"net.ls\"}", "\"ports\":[\"vf-lab\"]}");
-	expect(w, "{\"verb\":\"net.ls\"}", "\"ports\":[\"c10\"]}");
+	expect(w, "{\"verb\":\"net.ls\"}", "\"ports\":[\"vf-lab\"]");
+	expect(w, "{\"verb\":\"net.ls\"}", "\"ports\":[\"c10\"]");
 }
 
 /* What was set comes back as the file says it; null is no limit. */
