@@ -130,6 +130,11 @@ static int check_served(struct check *k, const struct conf_network *n)
 			k, wrong_key(k, n, "range6", "range6 goes with ipv6 stateful alone"));
 	if (!err && is_given(&d->first6))
 		err = check_range(k, n, "range6", &d->first6, &d->last6);
+	for (unsigned i = 0; !err && i < d->n_ntp6; i++)
+		if (ip_is_v4(&d->ntp6[i]))
+			err = wrong_key(
+				k, n, "ntp6",
+				"ntp6 has IPv6 addresses; those of IPv4 are the option ntp");
 	return err;
 }
 

@@ -81,6 +81,8 @@ struct conf_dhcp {
 	uint64_t lease_ms;   /* 1 h by default; 0: for ever */
 	uint32_t per_port;   /* live leases of an access port; 0: default, half of the range but at most 256 */
 	uint8_t ipv6;	     /* enum conf_dhcp6 */
+	struct ip ntp6[CONF_DNS_MAX]; /* time servers that DHCPv6 tells; IPv6 */
+	uint8_t n_ntp6;
 	struct conf_options options;
 	struct conf_class *classes;
 	size_t n_classes;

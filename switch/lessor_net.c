@@ -105,6 +105,12 @@ static uint32_t lease_s_of(const struct conf_dhcp *c)
 	return c->lease_ms == 0 || s >= UINT32_MAX ? UINT32_MAX : (uint32_t)s;
 }
 
+static void fill_ntp(struct dhcp_net *n, const struct conf_dhcp *c)
+{
+	memcpy(n->ntp6, c->ntp6, c->n_ntp6 * sizeof(c->ntp6[0]));
+	n->n_ntp6 = c->n_ntp6;
+}
+
 static void fill_dns(struct dhcp_net *n, const struct conf_network *net,
 		     const struct gateway_leg *leg)
 {
@@ -160,6 +166,7 @@ static struct dhcp_net *create_net(const struct lessor *l, const struct conf_net
 	snprintf(n.name, sizeof(n.name), "%s", net->name);
 	conf_network_zone(net, n.domain);
 	fill_dns(&n, net, leg);
+	fill_ntp(&n, c);
 	if (fill_lists(&n, c))
 		made = dhcp_net_create(&n);
 	free_lists(&n);

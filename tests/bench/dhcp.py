@@ -180,11 +180,12 @@ def perfdhcp(server, rate, clients, seconds, *more):
 
 
 def exchanges(server, seconds=2):
-    """Whole exchanges a second: the most of any rate.  Which rate that is, the first call finds out; later ones go near it."""
+    """Whole exchanges a second, the most that there are: by perfdhcp at a fixed rate (which the first call finds out; later ones go near it)
+    and by dhcp_load, so many at a time.  On a small machine perfdhcp is often the first that cannot keep up."""
     if server.best is None:
         server.best, most, worse = RATES[0], 0, 0
         for rate in RATES:
-            done = perfdhcp(server, rate, CLIENTS, seconds)["done"]
+            done = perfdhcp(server, rate, CLIENTS, 1)["done"]
             if done > most:
                 server.best, most, worse = rate, done, 0
             else:
@@ -193,7 +194,13 @@ def exchanges(server, seconds=2):
                 break
             time.sleep(0.3)
     at = RATES.index(server.best)
-    return {"exchanges": max(perfdhcp(server, rate, CLIENTS, seconds)["done"] for rate in RATES[max(0, at - 1):at + 2])}
+    return {"perfdhcp": max(perfdhcp(server, rate, CLIENTS, seconds)["done"] for rate in RATES[at:at + 2]),
+            "dhcp_load": max(load(server, outstanding, 1) for outstanding in (64, 256))}
+
+
+def load(server, outstanding, seconds):
+    text = call(*inside(server.a, f"{BUILD}/tests/bench/dhcp_load", SERVER, CLIENT, seconds, outstanding, CLIENTS), timeout=seconds + 30)
+    return float(re.search(r"exchanges=(\d+)", text).group(1))
 
 
 # --- Beside traffic ---

@@ -17,6 +17,6 @@ MAKE=${MAKE:-make}
 
 [ "$(id -u)" = 0 ] || { echo "bench: needs root, for network namespaces" >&2; exit 1; }
 tests/install-packages.sh build bench
-$MAKE --no-print-directory "$BUILD"/tests/bench/{udp_load,first_frame,bench_forward,bench_nat,bench_vring,vhost_load,vhost_wake,ping_pong}
+$MAKE --no-print-directory "$BUILD"/tests/bench/{udp_load,first_frame,bench_forward,bench_nat,bench_vring,vhost_load,vhost_wake,ping_pong,dhcp_load}
 
 BUILD=$BUILD PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 tests/bench/bench.py "$@"
