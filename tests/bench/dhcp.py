@@ -205,15 +205,21 @@ def load(server, outstanding, seconds):
 
 # --- Beside traffic ---
 
-def traffic(switch, seconds, generator=None):
-    """One TCP stream from x to y in Gbit/s, and what the generator gave meanwhile."""
+def percentile(values, part):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * part))]
+
+
+def stream(switch, seconds, meanwhile):
+    """[(from, to, Gbit/s)] of one TCP stream from x to y, in quarters of a second, while `meanwhile` is called with its clock."""
     listener = subprocess.Popen(inside(switch.y, "iperf3", "-s", "-1"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until("iperf3", lambda: ":5201 " in call(*inside(switch.y, "ss", "-Hltn")))
-        sender = subprocess.Popen(inside(switch.x, "iperf3", "-c", switch.addresses["y"], "-t", seconds + 1, "-O", 1, "-J"), text=True,
+        sender = subprocess.Popen(inside(switch.x, "iperf3", "-c", switch.addresses["y"], "-t", seconds, "-i", "0.25", "-J"), text=True,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        start = time.monotonic()
         time.sleep(1)
-        got = generator(seconds) if generator else None
+        meanwhile(lambda: time.monotonic() - start)
         text = sender.communicate(timeout=seconds + 30)[0]
         listener.wait(10)
     except subprocess.TimeoutExpired as error:
@@ -221,27 +227,34 @@ def traffic(switch, seconds, generator=None):
     finally:
         listener.kill()
         listener.wait()
-    return json.loads(text)["end"]["sum_received"]["bits_per_second"] / 1e9, got
+    return [(i["sum"]["start"], i["sum"]["end"], i["sum"]["bits_per_second"] / 1e9) for i in json.loads(text)["intervals"]]
 
 
-def percentile(values, part):
-    values = sorted(values)
-    return values[min(len(values) - 1, int(len(values) * part))]
+def beside(switch, seconds=2, turns=3, rate=500):
+    """Answer times of DHCP in ms at that rate beside a TCP stream, and what is kept of the stream: against the same generator that speaks to
+    nobody, for what the generator itself takes of this machine is not the server's.  Both take turns within one stream."""
+    spans, took, done = {"nobody": [], "server": []}, [], []
 
+    def meanwhile(clock):
+        for _ in range(turns):
+            begin = clock()
+            perfdhcp_to_nobody(switch, rate, seconds)
+            spans["nobody"].append((begin + 0.25, begin + seconds))
+            begin = clock()
+            got = perfdhcp(switch, rate, 1000, seconds, "-x", "t")
+            spans["server"].append((begin + 0.25, begin + seconds))
+            took.extend(times(got["text"]))
+            done.append(got["done"])
 
-def beside(switch, seconds=4, rate=500):
-    """Answer times of DHCP in ms at that rate beside a TCP stream, and how much of the stream it costs: against the same generator that
-    speaks to nobody, for what the generator itself takes of this machine is not the server's."""
-    def nobody(span):
-        return perfdhcp_to_nobody(switch, rate, span)
-
-    alone, _ = traffic(switch, seconds, nobody)
-    loaded, got = traffic(switch, seconds, lambda span: perfdhcp(switch, rate, 1000, span, "-x", "t"))
-    took = times(got["text"])
+    parts = stream(switch, 2 + turns * 2 * (seconds + 0.5), meanwhile)
     if not took:
-        raise Failed(f"{switch.name}: no answer beside traffic: {got['text'][-500:]}")
-    return {"p50_ms": percentile(took, 0.5), "p99_ms": percentile(took, 0.99), "answered": got["done"] / rate, "stream_gbits": loaded,
-            "stream_kept": loaded / alone}
+        raise Failed(f"{switch.name}: no answer beside traffic")
+    kept = {}
+    for what, found in spans.items():
+        rates = [gbits for begin, end, gbits in parts if any(a <= begin and end <= b for a, b in found)]
+        kept[what] = sum(rates) / max(1, len(rates))
+    return {"p50_ms": percentile(took, 0.5), "p99_ms": percentile(took, 0.99), "answered": sum(done) / len(done) / rate,
+            "stream_gbits": kept["server"], "stream_kept": kept["server"] / kept["nobody"]}
 
 
 def perfdhcp_to_nobody(switch, rate, seconds):
