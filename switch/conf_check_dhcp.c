@@ -113,8 +113,6 @@ static int check_served(struct check *k, const struct conf_network *n)
 		return wrong_key(k, n, NULL,
 				 "a bridged network has the addresses of the real one: leave out "
 				 "dhcp");
-	if (d->is_off)
-		return conf_wrong(k, &conf_networks, n, "no-dhcp", "leave out dhcp or no-dhcp");
 	if (is_given(&d->first))
 		err = check_range(k, n, "range", &d->first, &d->last);
 	if (!err && !n->ipv4.is_set && !may_serve6(n))

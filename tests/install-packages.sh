@@ -21,7 +21,6 @@ build      libnftnl-dev          nftables: the table of host uplinks
 build      libseccomp-dev        the allow-list of system calls of the switch
 build      libcap-ng-dev         gives up capabilities
 build      libpcap-dev           compiles filters
-build      libc-ares-dev         asks the DNS servers outside
 check      libcmocka-dev         unit tests
 check      iproute2              namespaces, links, bridge of the scenarios
 check      iputils-ping          pings

@@ -17,7 +17,7 @@ rows()
 	local file=$1
 
 	[ "$file" = "${file%-two-workers.sh}" ] || [ ! -e "${file%-two-workers.sh}.sh" ] || file=${file%-two-workers.sh}.sh
-	sed -n '3,/^[^#]/p' "$file" | grep '^#' | grep -oE '\b([BFGHMRSV][0-9]{2}|Q[0-9]+)\b' | sort -u | paste -sd ' '
+	sed -n '3,/^[^#]/p' "$file" | grep '^#' | grep -oE '\b([BDFGHMRSV][0-9]{2}|Q[0-9]+)\b' | sort -u | paste -sd ' '
 }
 
 run()

@@ -4,9 +4,9 @@
  *
  *	dhcp_load SERVER RELAY SECONDS OUTSTANDING CLIENTS
  *
- * perfdhcp sends at a rate that it is told, and on a small machine it is the first to be overwhelmed: answers are lost in its own
- * socket.  Here a new exchange (DISCOVER, OFFER, REQUEST, ACK) begins when another is over, so many at a time; what comes and goes is
- * taken in batches.  An exchange without its ACK after a second is lost.
+ * perfdhcp sends at a rate that it is told, and on a small machine it is the first to be overwhelmed: answers are lost in its
+ * own socket.  Here a new exchange (DISCOVER, OFFER, REQUEST, ACK) begins when another is over, so many at a time; what comes
+ * and goes is taken in batches.  An exchange without its ACK after a second is lost.
  *
  * Prints exchanges=N per second, lost=N in all, and p50_us and p99_us of whole exchanges.
  *
