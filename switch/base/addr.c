@@ -56,10 +56,14 @@ bool mac_parse(const char *text, struct mac *mac)
 
 const char *mac_text(const struct mac *mac, char buf[static MAC_TEXT])
 {
-	const uint8_t *b = mac->b;
+	static const char digit[] = "0123456789abcdef";
+	char *to = buf;
 
-	snprintf(buf, MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
-		 b[5]);
+	for (unsigned i = 0; i < sizeof(mac->b); i++) {
+		*to++ = digit[mac->b[i] >> 4];
+		*to++ = digit[mac->b[i] & 15];
+		*to++ = i + 1 < sizeof(mac->b) ? ':' : '\0';
+	}
 	return buf;
 }
 
@@ -91,11 +95,27 @@ bool ip_parse(const char *text, struct ip *ip)
 	return true;
 }
 
+/* A byte in decimal; returns its end. */
+static char *put_byte(char *to, unsigned byte)
+{
+	if (byte >= 100)
+		*to++ = (char)('0' + byte / 100);
+	if (byte >= 10)
+		*to++ = (char)('0' + byte / 10 % 10);
+	*to++ = (char)('0' + byte % 10);
+	return to;
+}
+
 const char *ip_text(const struct ip *ip, char buf[static IP_TEXT])
 {
-	if (ip_is_v4(ip))
-		inet_ntop(AF_INET, ip->b + sizeof(mapped), buf, IP_TEXT);
-	else
+	char *to = buf;
+
+	/* By hand: each answer of DHCP has addresses in its line of the journal, and inet_ntop() prints them by printf(). */
+	for (unsigned i = sizeof(mapped); i < sizeof(ip->b) && ip_is_v4(ip); i++) {
+		to = put_byte(to, ip->b[i]);
+		*to++ = i + 1 < sizeof(ip->b) ? '.' : '\0';
+	}
+	if (to == buf)
 		inet_ntop(AF_INET6, ip->b, buf, IP_TEXT);
 	return buf;
 }

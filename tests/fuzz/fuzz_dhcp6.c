@@ -22,6 +22,7 @@
 #include "dhcp/server6.h"
 #include "dhcp/wire6.h"
 #include "switch/base/packet.h"
+#include "tests/lib/fuzz_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -52,38 +53,6 @@ static struct {
 	uint8_t setting, port;
 	struct ip last; /* that was given */
 } f;
-
-struct input {
-	const uint8_t *bytes;
-	size_t n;
-};
-
-static uint8_t take_u8(struct input *in)
-{
-	if (in->n == 0)
-		return 0;
-	in->n--;
-	return *in->bytes++;
-}
-
-static uint16_t take_u16(struct input *in)
-{
-	uint8_t low = take_u8(in);
-
-	return (uint16_t)(low | take_u8(in) << 8);
-}
-
-static struct input take_bytes(struct input *in)
-{
-	struct input out = {.n = take_u16(in)};
-
-	if (out.n > in->n)
-		out.n = in->n;
-	out.bytes = in->bytes;
-	in->bytes += out.n;
-	in->n -= out.n;
-	return out;
-}
 
 static bool is_tied(void *arg, const char *port)
 {

@@ -18,42 +18,11 @@
 #include <string.h>
 
 #include "tests/lib/dhcp_lab.h"
+#include "tests/lib/fuzz_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { STEPS = 5, CIADDR_AT = 12, GIADDR_AT = 24, MAC_AT = 28 };
-
-struct input {
-	const uint8_t *bytes;
-	size_t n;
-};
-
-static uint8_t take_u8(struct input *in)
-{
-	if (in->n == 0)
-		return 0;
-	in->n--;
-	return *in->bytes++;
-}
-
-static uint16_t take_u16(struct input *in)
-{
-	uint8_t low = take_u8(in);
-
-	return (uint16_t)(low | take_u8(in) << 8);
-}
-
-static struct input take_bytes(struct input *in)
-{
-	struct input out = {.n = take_u16(in)};
-
-	if (out.n > in->n)
-		out.n = in->n;
-	out.bytes = in->bytes;
-	in->bytes += out.n;
-	in->n -= out.n;
-	return out;
-}
 
 /* The fields that every message has; *n grows by an option 50. */
 static void write_over(uint8_t *p, size_t *n, uint8_t how, struct mac mac, const struct ip *last)

@@ -20,6 +20,7 @@
 #include "dhcp/segment.h"
 #include "dhcp/stream.h"
 #include "switch/base/packet.h"
+#include "tests/lib/fuzz_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,38 +32,6 @@ static struct {
 	unsigned sent;		       /* since the last step */
 	uint32_t seq[ENDS], ack[ENDS]; /* what the server wants, and what it said last */
 } f;
-
-struct input {
-	const uint8_t *bytes;
-	size_t n;
-};
-
-static uint8_t take_u8(struct input *in)
-{
-	if (in->n == 0)
-		return 0;
-	in->n--;
-	return *in->bytes++;
-}
-
-static uint16_t take_u16(struct input *in)
-{
-	uint8_t low = take_u8(in);
-
-	return (uint16_t)(low | take_u8(in) << 8);
-}
-
-static struct input take_bytes(struct input *in)
-{
-	struct input out = {.n = take_u16(in)};
-
-	if (out.n > in->n)
-		out.n = in->n;
-	out.bytes = in->bytes;
-	in->bytes += out.n;
-	in->n -= out.n;
-	return out;
-}
 
 static struct stream_ends ends_of(uint8_t k)
 {

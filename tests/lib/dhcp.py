@@ -140,8 +140,10 @@ def answer_of(frame):
     return Answer(frame, p)
 
 
-class Client(Station):
+class Client(Asks, Station):
     """By default a client of its interface's own address on 10.10.0.0/24."""
+
+    kinds = KINDS
 
     def __init__(self, netns, server="10.10.0.1", mac=None, client_id=None, ifname="eth0"):
         super().__init__(netns, ifname)
@@ -222,16 +224,6 @@ class Client(Station):
 
         wait_for(8, f"the ACK of an INFORM at {self.netns}", has_come)
         return seen
-
-    def one(self, frame, what, kind=None):
-        """Exactly one answer must come; it."""
-        got = self.ask(frame)
-        if len(got) != 1 or kind and got[0].kind != kind:
-            sys.exit(f"FAIL: {what}: one {KINDS[kind] if kind else 'answer'} expected, got {got}")
-        return got[0]
-
-    def none(self, frame, what):
-        expect(self.ask(frame), [], what)
 
     def bind(self, options=b"", **fields):
         """DISCOVER to ACK; the ACK."""

@@ -132,7 +132,9 @@ def answer6_of(frame):
     return Answer6(frame, p)
 
 
-class Client6(Station):
+class Client6(Asks, Station):
+    kinds = KINDS
+
     def __init__(self, netns, mac=None, server="fd00:a::1"):
         super().__init__(netns)
         self.mac, self.server = mac or self.mac, server
@@ -185,15 +187,6 @@ class Client6(Station):
 
         wait_for(8, f"the REPLY to an INFORMATION-REQUEST at {self.netns}", has_come)
         return seen
-
-    def one(self, frame, what, kind=None):
-        got = self.ask(frame)
-        if len(got) != 1 or kind and got[0].kind != kind:
-            sys.exit(f"FAIL: {what}: one {KINDS[kind] if kind else 'answer'} expected, got {got}")
-        return got[0]
-
-    def none(self, frame, what):
-        expect(self.ask(frame), [], what)
 
     def bind(self, iaid=1, **fields):
         offer = self.one(self.solicit(ia_na(iaid), **fields), "ADVERTISE", ADVERTISE)

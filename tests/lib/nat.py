@@ -481,3 +481,17 @@ def both_families(test):
     for v6 in (False, True):
         print(f"-- {'IPv6' if v6 else 'IPv4'}")
         test(World(v6=v6))
+
+
+class Asks:
+    """Of a client that has ask(); kinds are the words of its messages."""
+
+    def one(self, frame, what, kind=None):
+        """Exactly one answer must come; it."""
+        got = self.ask(frame)
+        if len(got) != 1 or kind and got[0].kind != kind:
+            sys.exit(f"FAIL: {what}: one {self.kinds[kind] if kind else 'answer'} expected, got {got}")
+        return got[0]
+
+    def none(self, frame, what):
+        expect(self.ask(frame), [], what)

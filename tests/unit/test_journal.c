@@ -492,6 +492,33 @@ static void left_out(void **state)
 	stop();
 }
 
+/* What another program wrote, or an operator's editor: the same lease in any JSON that says it. */
+static void other_spellings(void **state)
+{
+	static const char *const same_lease[] = {
+		LEASE("10.0.0.2", "01bb0000", TIMES),
+		" {\"ip\" : \"10.0.0.2\",\t\"net\":\"office\", "
+		"\"state\":\"bound\",\"id\":\"01bb0000\"," TIMES "}\r\n",
+		LEASE("\\u00310.0.0.2", "01bb0000", TIMES),
+		"{" TIMES ",\"id\":\"01bb0000\",\"state\":\"bound\",\"net\":\"office\",\"ip\":\"10."
+		"0.0.2\"}\n",
+		LEASE("10.0.0.2", "01bb0000", TIMES ",\"more\":[{}],\"relayed\":null"),
+		LEASE("10.0.0.2", "01bb0000", "\"relayed\":false," TIMES ",\"at_s\":1000000"),
+	};
+	char file[1000];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(same_lease) / sizeof(*same_lease); i++) {
+		size_t n = (size_t)sprintf(file, "%s%s", HEAD, same_lease[i]);
+
+		start(new_file(file, n), new_file("", 0));
+		assert_int_equal(bound(), 1);
+		assert_true(same(word_of(store, pool, 1),
+				 (struct word){LEASE_BOUND, 0xbb0000, 9999999}));
+		stop();
+	}
+}
+
 /* Later lines win, whatever they are about; nobody has two addresses, and no address has two. */
 static void later_lines_win(void **state)
 {
@@ -668,10 +695,15 @@ static void syncs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(d15_killed_anywhere), cmocka_unit_test(d15_cut_at_every_byte),
-		cmocka_unit_test(d15_newer_file_cut),  cmocka_unit_test(left_out),
-		cmocka_unit_test(later_lines_win),     cmocka_unit_test(h07_wall_clock),
-		cmocka_unit_test(broken_disk),	       cmocka_unit_test(syncs),
+		cmocka_unit_test(d15_killed_anywhere),
+		cmocka_unit_test(d15_cut_at_every_byte),
+		cmocka_unit_test(d15_newer_file_cut),
+		cmocka_unit_test(left_out),
+		cmocka_unit_test(other_spellings),
+		cmocka_unit_test(later_lines_win),
+		cmocka_unit_test(h07_wall_clock),
+		cmocka_unit_test(broken_disk),
+		cmocka_unit_test(syncs),
 	};
 
 	log_init("test", LOG_LEVEL_ERR);
