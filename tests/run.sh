@@ -6,7 +6,8 @@
 #
 #   cmocka   a unit binary: each of its cases is a test
 #   corpus   a fuzz binary: replays every file of tests/fuzz/corpus/NAME
-#   script   exit status 0 passed, 77 skipped (its last line is the reason), anything else failed
+#   script   exit status 0 passed, 77 skipped (its last line is the reason), anything else failed; one whose head says
+#            "# Pace: mostly waits" runs beside the others
 #
 # BUILD is where the binaries lie and the logs go; SAN the sanitizers they were built with.  With RESULTS
 # set, lines are added to that file and somebody else sums up.  Exit status 1 when a test failed.
@@ -148,14 +149,41 @@ run_script()
 	esac
 }
 
-kind=
-for arg; do
-	case $arg in
-	cmocka | corpus | script) kind=$arg ;;
-	:) kind= ;;
-	*) "run_${kind:?no kind before $arg}" "$arg" ;;
-	esac
-done
+# Scripts that mostly wait, as they say at their head, run one after the other beside all the rest.
+waits()
+{
+	[ "$kind" = script ] && grep -q '^# Pace: mostly waits' "$1"
+}
+
+# each FUNCTION ARGUMENT...: calls it for every file, whose kind is then in $kind.
+each()
+{
+	local call=$1 arg
+	shift
+
+	kind=
+	for arg; do
+		case $arg in
+		cmocka | corpus | script) kind=$arg ;;
+		:) kind= ;;
+		*) "$call" "$arg" ;;
+		esac
+	done
+}
+
+run_waiting()
+{
+	if waits "$1"; then run_script "$1"; fi
+}
+
+run_other()
+{
+	if ! waits "$1"; then "run_${kind:?no kind before $1}" "$1"; fi
+}
+
+each run_waiting "$@" &
+each run_other "$@"
+wait
 
 [ -n "${RESULTS:-}" ] || tests/run-summary.sh "$results"
 [ "$(grep -c '^FAIL' "$results")" = "${failed_before:-0}" ]

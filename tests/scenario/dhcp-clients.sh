@@ -6,6 +6,8 @@
 #   d (dhclient), u (udhcpc), p (dhcpcd), s (nmap) -- office 10.10.0.0/24, lease 20 s -- [ vfabd ]
 #
 # dhcp-networkd.sh has systemd-networkd, dhcp-guest.sh a guest in QEMU.
+#
+# Pace: mostly waits
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/dhcp-fabric.sh"
 

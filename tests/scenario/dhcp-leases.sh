@@ -6,6 +6,8 @@
 #
 #   c1, c2 (by hand), x (10.10.0.150, set by hand) -- office, .100-.199, 60 for each port -- [ vfabd: killed ]
 #   l1, l2 (by hand) -- lab, four addresses, lease 3 s
+#
+# Pace: mostly waits
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/dhcp-fabric.sh"
 

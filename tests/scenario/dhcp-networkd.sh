@@ -5,6 +5,8 @@
 # identifier, which RFC 2131 table 5 wants: it is not believed (D07), and the address is free when its time is over.
 #
 #   n (systemd-networkd) -- office 10.10.0.0/24, fd00:a::/64, lease 12 s -- [ vfabd ]
+#
+# Pace: mostly waits
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/dhcp-fabric.sh"
 

@@ -7,6 +7,8 @@
 #   c1 .20 -- office 10.10.0.0/24 -- [ vfabd ] -- up 198.51.100.53, .54 (upstream.py)
 #
 # RFC 5452 9.2
+#
+# Pace: mostly waits
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/dhcp-fabric.sh"
 

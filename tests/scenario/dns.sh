@@ -10,6 +10,8 @@
 #   n1 .20 -- net2 (uplink up1) 10.70.0.0/24, VLAN 70 ------------'
 #
 # RFC 1034, RFC 1035 4; RFC 2308; RFC 4343; RFC 5452 9; RFC 6761; RFC 7766; RFC 8482
+#
+# Pace: mostly waits
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/dhcp-fabric.sh"
 

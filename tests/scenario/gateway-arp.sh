@@ -6,6 +6,8 @@
 #   in1 .11, in2 .12, sl (by SLAAC) -- lan -- [ vfabd ] .1 -- out1 .10
 #
 # RFC 826, 4861, 4862
+#
+# Pace: mostly waits
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/nat-fabric.sh"
 

@@ -4,6 +4,8 @@
 # live by the monotonic clock, none ends, and what is forwarded goes on.
 #
 #   in1 (by hand) -- lan -- [ vfabd + tests/fault/wall_clock.c ] -- out1 (by hand)
+#
+# Pace: mostly waits
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/nat-fabric.sh"
 
