@@ -79,7 +79,7 @@ struct conf_dhcp {
 	struct ip first, last;	 /* key range; zero: the upper half of the prefix */
 	struct ip first6, last6; /* key range6; zero: low 32 bits from 1000:0 on, or the upper half of a longer prefix than /96 */
 	uint64_t lease_ms;   /* 1 h by default; 0: for ever */
-	uint32_t per_port;   /* live leases of an access port; 0: default, half of the range but at most 256 */
+	uint32_t per_port;   /* live leases of an access port; 0: default, half of the range but at most 64 */
 	uint8_t ipv6;	     /* enum conf_dhcp6 */
 	struct ip ntp6[CONF_DNS_MAX]; /* time servers that DHCPv6 tells; IPv6 */
 	uint8_t n_ntp6;

@@ -133,10 +133,11 @@ static bool fill_services(struct gateway_leg *leg, const struct conf_network *ne
 		leg->ra_flags = RA_MANAGED | RA_OTHER;
 	else if (six == CONF_DHCP6_STATELESS)
 		leg->ra_flags = RA_OTHER;
+	_Static_assert(sizeof(leg->rdnss) >= sizeof(net->dns), "all of the list");
 	for (unsigned i = 0; i < net->n_dns; i++)
 		if (!ip_is_v4(&net->dns[i]))
 			leg->rdnss[leg->n_rdnss++] = net->dns[i];
-	if (has_names)
+	if (has_names && net->n_dns == 0) /* of a list the gateway is part if it is to be */
 		leg->rdnss[leg->n_rdnss++] = leg->v6.ip;
 	if (leg->n_rdnss > 0) {
 		leg->dnssl = strdup(conf_network_zone(net, zone));

@@ -31,6 +31,7 @@ enum {
 	EVENTS_PER_S = 20,
 	EVENTS_BURST = 100,
 	RESOLVED_AT_ONCE = 64,
+	CLAIMS_MOST = 8, /* of an access port, in the time that an address is in quarantine */
 };
 
 /* So that addresses are the same after every start, the hash that chooses them has a key of ours. */
@@ -189,6 +190,21 @@ static void receive_tcp(struct lessor *l, const struct gateway_datagram *g)
 	streams_receive(l->streams, &e, g->payload, g->len, clock_ms());
 }
 
+/* Somebody has an address that is being offered.  A port that says so of all of them would leave none for the others. */
+static void receive_claim(struct lessor *l, const struct dhcp_net *net,
+			  const struct gateway_datagram *g)
+{
+	struct lessor_port *p = &l->port[g->slot];
+	uint64_t now_ms = clock_ms();
+
+	if (p->n_claims == 0 || now_ms - p->claims_ms >= LEASE_QUARANTINE_MS) {
+		p->n_claims = 0;
+		p->claims_ms = now_ms;
+	}
+	if (p->is_shared || p->n_claims++ < CLAIMS_MOST)
+		dhcp_server_conflict(l->v4, net, &g->src, &g->src_mac, now_ms);
+}
+
 void lessor_receive(struct lessor *l, const struct gateway_datagram *g)
 {
 	const struct dhcp_net *net = l->net[g->vid];
@@ -197,7 +213,7 @@ void lessor_receive(struct lessor *l, const struct gateway_datagram *g)
 		return; /* it went while the datagram waited */
 	l->asking = g->slot;
 	if (g->proto == SERVICE_ARP)
-		dhcp_server_conflict(l->v4, net, &g->src, &g->src_mac, clock_ms());
+		receive_claim(l, net, g);
 	else if (g->proto == PROTO_TCP)
 		receive_tcp(l, g);
 	else if (g->dport == DHCP_SERVER_PORT)

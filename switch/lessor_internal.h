@@ -30,6 +30,8 @@ struct lessor_port {
 	char name[PORT_NAME_SIZE]; /* "": none */
 	bool is_shared;		   /* trunk, uplink */
 	bool is_strict;
+	unsigned n_claims; /* addresses that it said it has, by answers to probes, since */
+	uint64_t claims_ms;
 	const struct port *device; /* to be compared only */
 	struct ip leased;	   /* address put on its tap; zero: none */
 	char leased_net[LEASE_NET_SIZE];

@@ -13,7 +13,7 @@
 #include "switch/legs.h"
 #include "switch/lessor_internal.h"
 
-enum { PROBES_PER_S = 100, MTU_DEFAULT = 1500, CAP_MOST = 256 };
+enum { PROBES_PER_S = 100, MTU_DEFAULT = 1500, CAP_MOST = GUARD_BINDINGS };
 
 /* --- the lists of the configuration, as the servers want them: borrowed by dhcp_net_create(), then freed --- */
 
@@ -114,12 +114,15 @@ static void fill_ntp(struct dhcp_net *n, const struct conf_dhcp *c)
 static void fill_dns(struct dhcp_net *n, const struct conf_network *net,
 		     const struct gateway_leg *leg)
 {
+	_Static_assert((int)DHCP_NET_DNS >= (int)CONF_DNS_MAX, "all of the list");
+
 	for (unsigned i = 0; i < net->n_dns; i++)
 		if (ip_is_v4(&net->dns[i]))
 			n->dns[n->n_dns++] = net->dns[i];
 		else
 			n->dns6[n->n_dns6++] = net->dns[i];
-	if (!conf_network_dns(net))
+	/* The gateway is among them if it is to be. */
+	if (net->n_dns > 0 || !(leg->serves & SERVES_DNS))
 		return;
 	if (leg->v4.is_set)
 		n->dns[n->n_dns++] = leg->v4.ip;
@@ -175,7 +178,8 @@ static struct dhcp_net *create_net(const struct lessor *l, const struct conf_net
 
 /* --- pools --- */
 
-/* How many live leases one port may have: half of what there is, so that another port always gets one. */
+/* How many live leases one port may have: half of what there is, so that another port always gets one, and no more than a
+ * strict port could use. */
 static uint32_t cap_of(const struct conf_dhcp *c, const struct ip *first, const struct ip *last)
 {
 	uint64_t n = 0;

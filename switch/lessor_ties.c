@@ -135,6 +135,21 @@ static void tell(struct lessor *l, const struct lease *lease, const char *kind, 
 		    *lease->port ? lease->port : "none");
 }
 
+/* The lease is nobody's any more: who said so is the port that is asking. */
+static void tell_conflict(struct lessor *l, const struct lease *lease)
+{
+	char ip[IP_TEXT], object[EVENT_OBJECT_SIZE];
+
+	if (!rate_take(&l->events, 1, clock_ns())) {
+		l->untold++;
+		return;
+	}
+	snprintf(object, sizeof(object), "network %s", net_of(lease)->name);
+	state_event(l->d->state, "lease_conflict", object,
+		    "%s is in use by somebody else, says port %s: not given for a while",
+		    ip_text(&lease->ip, ip), l->port[l->asking].name);
+}
+
 void lessor_news(void *lessor, const struct lease *lease, enum lease_news news)
 {
 	struct lessor *l = lessor;
@@ -143,6 +158,9 @@ void lessor_news(void *lessor, const struct lease *lease, enum lease_news news)
 	journal_note(l->journal, lease, news, &now);
 	if (!lease->pool)
 		return; /* of a network that is not there */
+	if (news != LEASE_NEW && news != LEASE_RENEWED && lease->id_len > 0 &&
+	    lease->id[0] == LEASE_BY_PORT)
+		l->taps_ms = 0; /* its tap wants another */
 	if (news == LEASE_NEW || news == LEASE_RENEWED) {
 		name_lease(l, lease);
 		guard_lease(l, lease);
@@ -161,7 +179,7 @@ void lessor_news(void *lessor, const struct lease *lease, enum lease_news news)
 		tell(l, lease, "lease_release", "given back");
 		break;
 	case LEASE_REFUSED:
-		tell(l, lease, "lease_conflict", "in use by somebody else");
+		tell_conflict(l, lease);
 		break;
 	case LEASE_RENEWED:
 	case LEASE_GONE:
@@ -207,6 +225,10 @@ bool lessor_apply_ports(struct lessor *l)
 		is_new |= next.is_strict &&
 			  (!l->port[slot].is_strict || strcmp(next.name, l->port[slot].name) != 0);
 		next.device = p;
+		if (p == l->port[slot].device) {
+			next.n_claims = l->port[slot].n_claims;
+			next.claims_ms = l->port[slot].claims_ms;
+		}
 		if (cp && cp->dhcp && p == l->port[slot].device) {
 			next.leased = l->port[slot].leased;
 			memcpy(next.leased_net, l->port[slot].leased_net, sizeof(next.leased_net));

@@ -394,7 +394,7 @@ static void add_services(json_t *row, const struct conf_network *n)
 				    : json_sprintf("%s-%s", ip_text(&first, a), ip_text(&last, b)));
 	for (unsigned i = 0; i < n->n_dns; i++)
 		json_array_append_new(dns, json_string(ip_text(&n->dns[i], a)));
-	if (conf_network_dns(n) && conf_network_gateway(n, &first))
+	if (n->n_dns == 0 && conf_network_dns(n) && conf_network_gateway(n, &first))
 		json_array_append_new(dns, json_string(ip_text(&first, a)));
 	json_object_set_new(row, "dns", dns);
 	json_object_set_new(row, "domain",

@@ -3,14 +3,16 @@
 # Ports with `ipv4: dhcp`: the switch takes their lease and has it put on the tap; it stays over restarts of the switch and of
 # vfabd, and goes with the port.  And a lab whose containers have addresses and names without a word about them.
 #
-#   p1, p2 (strict), r1 (reserved) -- office 10.10.0.0/24, VLAN 10 -- [ vfabd ]
+#   p1, p2 (strict) -- office 10.10.0.0/24, VLAN 10 -- [ vfabd ]
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/dhcp-fabric.sh"
 
 LEGS="office lab"
 OFFICE="per-port: 4"
-NETWORK_KEYS=
-dhcp_fabric p1:office:"ipv4: dhcp" p2:office:"ipv4: dhcp, guard: strict" l1:lab:"ipv4: dhcp"
+# As many name servers as there may be: once the gateway was one too many.
+NETWORKS="  six: {mode: nat, vlan: 60, ipv4: 10.60.0.0/24, ipv6: 'fd00:60::/64', dns: ['fd00:60::1','fd00:60::2','fd00:60::3','fd00:60::4']}
+  four: {mode: nat, vlan: 61, ipv4: 10.61.0.0/24, ipv6: 'fd00:61::/64', dns: [10.61.0.1, 192.0.2.9, 192.0.2.8, 192.0.2.7]}"
+dhcp_fabric s1:six f1:four p1:office:"ipv4: dhcp" p2:office:"ipv4: dhcp, guard: strict" l1:lab:"ipv4: dhcp"
 
 has_address()
 {
@@ -26,6 +28,12 @@ expect run p1 ping -q -c 1 -W 2 10.10.0.1
 expect run p1 ping -q -c 1 -W 2 "$(ipv4_of p2)"
 expect_eq "default route of p1" "$(ip -n "$p1" -4 route show default | awk '{ print $3 }')" 10.10.0.1
 expect_eq "default route of l1: there is no way out" "$(ip -n "$l1" -4 route show default)" ""
+
+echo "-- full lists of name servers"
+for name in s1 f1; do
+	expect run $name timeout 10 busybox udhcpc -i eth0 -n -q -f -s /bin/true
+done
+refuse has_event restart
 
 echo "-- the switch dies: nothing is lost, and the address was never away"
 run p1 ping -i 0.05 -W 2 10.10.0.1 >"$T/pings" &
@@ -49,6 +57,11 @@ fabric_dies
 fabric_again
 wait_for 5 has_address p1
 expect_eq "p1 after vfabd" "$(ipv4_of p1)" "$first"
+
+echo "-- a lease taken away by hand: the port gets one again"
+expect vfab lease release "$first"
+wait_for 5 has_lease "$first" bound
+expect run p1 ping -q -c 1 -W 2 10.10.0.1
 
 echo "-- a reservation by the port's name"
 expect vfab lease reserve office --port p1 --ip 10.10.0.42 --name first
