@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * journal_line: the lines of the journal, as JSON and back: those of leases by hand, all others, and lines that we did not write so,
- * by jansson.
+ * journal_line: the lines of the journal, as JSON and back.  Those of leases go by hand, all others, and those
+ * that we did not write so, by jansson.
  *
  *   {"vfab-leases":1,"generation":7,"boot":"5f0c...","complete":false}                     the first one
  *   {"ip":"10.0.0.5","net":"office","state":"bound","mac":"02:...","id":"00020000...","name":"web","port":"c1","end_ms":...,
@@ -121,8 +121,8 @@ static char *put_number(char *to, int64_t number)
 	return to + sizeof(digits) - at;
 }
 
-/* A text of at most that size with its zero; key: all that stands before it.  What is no plain ASCII is written as \u00XX: names are
- * plain, but a line has to be JSON whatever they are. */
+/* A text of at most that size with its zero; key: all that stands before it.  What is no plain ASCII is written as \u00XX: names
+ * are plain, but a line has to be JSON whatever they are. */
 static char *put_text(char *to, const char *key, const char *text, size_t size)
 {
 	size_t n = strnlen(text, size);

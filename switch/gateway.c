@@ -65,8 +65,14 @@ static void enter(struct gateway *g, const struct gateway_call *call)
 
 static void leave(struct gateway *g)
 {
+	bool has_served = g->has_served;
+
+	g->has_served = false;
 	g->call = NULL;
 	gateway_unlock(g);
+	/* Once for all of them, and not under the lock: who is woken may take this CPU. */
+	if (has_served)
+		gateway_call_service(g);
 }
 
 /* --- what is free to go now -------------------------------------------------------------- */

@@ -10,7 +10,7 @@
  *   gateway_made.c   frames of our own                              gateway_serve.c services of the control thread
  *   gateway_group.c  frames to groups
  *
- * All functions but those of gateway_conf.c are called with the gateway's lock held, and g->call set where they look at it.
+ * All but gateway_conf.c's and gateway_call_service() are called with the lock held, and g->call set where they look at it.
  */
 #ifndef VFAB_SWITCH_GATEWAY_INTERNAL_H
 #define VFAB_SWITCH_GATEWAY_INTERNAL_H
@@ -100,10 +100,10 @@ struct gateway {
 	struct ring *inbox, *outbox; /* datagrams to the control thread; frames from it */
 	_Atomic uint16_t *waiting;   /* in the inbox, of each port */
 	atomic_bool is_called;	     /* the control thread was told and has not emptied the inbox since */
+	bool has_served;	     /* the vector in hand put something into the inbox */
 	int service_fd;
-	/* Of the vector in hand: the leg outside whose next hop was asked for last, and the head of a frame to it. */
-	const struct gateway_leg *hop_to; /* NULL: none was */
-	uint8_t hop_eth[12];
+	const struct gateway_leg *hop_to; /* of the vector in hand: the leg outside whose next hop was asked for last, or NULL */
+	uint8_t hop_eth[12];		  /* and the head of a frame to it */
 	struct nat_job *plain[VEC_SIZE]; /* of those of work that are */
 	_Alignas(64) struct work work[VEC_SIZE];
 };
@@ -195,5 +195,6 @@ bool gateway_is_served(const struct gateway *g, const struct gateway_leg *leg, u
 enum drop gateway_serve_datagram(struct gateway *g, const struct work *w);
 void gateway_serve_arp(struct gateway *g, const struct gateway_leg *leg, const struct frame *f);
 void gateway_send_queued(struct gateway *g);
+void gateway_call_service(struct gateway *g);
 
 #endif

@@ -81,13 +81,15 @@ static struct gateway_datagram *reserve(struct gateway *g, uint32_t n)
 
 static void commit(struct gateway *g, const struct gateway_datagram *d)
 {
-	uint64_t one = 1;
-
 	atomic_fetch_add_explicit(&g->waiting[g->call->in_slot], 1, memory_order_relaxed);
 	ring_commit(g->inbox, offsetof(struct gateway_datagram, payload) + d->len);
-	if (!atomic_exchange_explicit(&g->is_called, true, memory_order_seq_cst) &&
-	    write(g->service_fd, &one, sizeof(one)) < 0)
-		g->stats.made_lost++; /* a counter that cannot be full */
+	g->has_served = true;
+}
+
+void gateway_call_service(struct gateway *g)
+{
+	if (!atomic_exchange_explicit(&g->is_called, true, memory_order_acq_rel))
+		eventfd_write(g->service_fd, 1); /* a counter that cannot be full */
 }
 
 enum drop gateway_serve_datagram(struct gateway *g, const struct work *w)
@@ -158,7 +160,8 @@ bool gateway_service_read(struct gateway *g, struct gateway_datagram *out)
 		/* Emptied before the second look, so that what comes after that calls again. */
 		if (read(g->service_fd, &calls, sizeof(calls)) < 0)
 			return false;
-		atomic_store_explicit(&g->is_called, false, memory_order_seq_cst);
+		/* An exchange: of the last call it sees all that was committed before that. */
+		atomic_exchange_explicit(&g->is_called, false, memory_order_acq_rel);
 		d = ring_peek(g->inbox, &n);
 		if (!d)
 			return false;

@@ -9,7 +9,7 @@
  *        '---+ no queue is hot: offline for RCU, sleep in epoll
  *
  * A new fabric is seen by its address at the top of a turn; the queues are then listed anew.  The
- * control thread wakes a sleeping worker through an eventfd.
+ * control thread wakes a sleeping worker through an eventfd; one that is awake is only told to look again before it sleeps.
  */
 #include "switch/worker.h"
 
@@ -60,6 +60,9 @@ struct seat {
 		slept_ns; /* of this period: its start, time on a CPU until then, sleep in it */
 };
 
+/* CALLED: somebody gave it something to do since it looked last. */
+enum rest { AWAKE, ASLEEP, CALLED };
+
 /* What the control thread wants done between two vectors. */
 struct call {
 	void (*fn)(struct forwarder *fwd, void *arg);
@@ -74,6 +77,7 @@ struct worker {
 	unsigned index;
 	int cpu; /* -1: any */
 	int epfd, wakefd;
+	_Atomic(enum rest) rest;
 	_Atomic bool go; /* it may receive */
 	_Atomic bool stop;
 	struct fabric *const *published;
@@ -271,12 +275,28 @@ static int rest_ms(const struct worker *w)
 						: (int)((w->due_ns - now_ns + 999999) / 1000000);
 }
 
+/* Before it looks at what others gave it to do, so that a call after that is not lost. */
+static void note_call(struct worker *w)
+{
+	if (atomic_load_explicit(&w->rest, memory_order_relaxed) != AWAKE)
+		atomic_exchange_explicit(&w->rest, AWAKE, memory_order_acq_rel);
+}
+
+/* From here on a call writes to the eventfd.  False: one came since the top of this turn. */
+static bool may_sleep(struct worker *w)
+{
+	enum rest awake = AWAKE;
+
+	return atomic_compare_exchange_strong_explicit(&w->rest, &awake, ASLEEP,
+						       memory_order_acq_rel, memory_order_relaxed);
+}
+
 /* Looks at cold queues; sleeps when nothing is hot. */
 static void look(struct worker *w)
 {
 	struct epoll_event ev[EVENTS];
 	uint64_t start_ns = w->fwd->now_ns;
-	bool sleeps = w->n_hot == 0;
+	bool sleeps = w->n_hot == 0 && may_sleep(w);
 	int n;
 
 	if (sleeps)
@@ -320,6 +340,12 @@ static void answer_call(struct worker *w)
 	sem_post(&call->done);
 }
 
+static bool is_over(struct worker *w)
+{
+	note_call(w);
+	return atomic_load_explicit(&w->stop, memory_order_acquire);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -331,7 +357,7 @@ static void *worker_main(void *arg)
 	bind_cpu(w);
 	seat_init(&w->seat, w->cpu >= 0, w->fwd->now_ns);
 	rcu_thread_start();
-	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
+	while (!is_over(w)) {
 		const struct fabric *fab = NULL;
 
 		if (atomic_load_explicit(&w->go, memory_order_acquire))
@@ -411,7 +437,8 @@ void worker_wake(struct worker *w)
 {
 	uint64_t one = 1;
 
-	if (write(w->wakefd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+	if (atomic_exchange_explicit(&w->rest, CALLED, memory_order_acq_rel) == ASLEEP &&
+	    write(w->wakefd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		log_limited(LOG_LEVEL_ERR, "worker %u: wake: %s", w->index, strerror(errno));
 }
 
