@@ -49,10 +49,10 @@ static bool port_has_room(struct leases *s, const struct lease_pool *p, const st
 /* The lease counts to the port of w from now on.  False: that has its share, or no memory; it stays where it was. */
 static bool hold(struct leases *s, struct lease_entry *e, const struct lease_want *w)
 {
-	const struct lease_pool *p = e->l.pool;
+	struct lease_pool *p = pool_of(&e->l);
 	struct lease_holder *h = NULL;
 
-	if (e->holder && has_port(w) && strcmp(e->holder->port, w->port) == 0)
+	if (is_live(e) && e->holder && has_port(w) && strcmp(e->holder->port, w->port) == 0)
 		return true;
 	/* What is reserved takes nothing from the others. */
 	if (e->is_counted && !port_has_room(s, p, w))
@@ -62,8 +62,7 @@ static bool hold(struct leases *s, struct lease_entry *e, const struct lease_wan
 		if (!h)
 			return false;
 	}
-	lease_holder_put(s, e->holder);
-	e->holder = h;
+	lease_entry_hold(s, e, h);
 	return true;
 }
 
@@ -320,9 +319,9 @@ bool leases_restore(struct leases *s, const char *network, const struct lease *l
 						 .name = l->name,
 						 .port = l->port,
 						 .is_relayed = l->is_relayed});
+	if (is_owned && !l->is_relayed && l->port[0])
+		lease_entry_hold(s, e, lease_holder_take(s, p, l->port));
 	lease_entry_move(s, e, l->state, l->end_ms);
-	if (l->state == LEASE_BOUND && !l->is_relayed && l->port[0])
-		e->holder = lease_holder_take(s, p, l->port);
 	s->is_restored = true;
 	return true;
 }

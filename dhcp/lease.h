@@ -10,12 +10,14 @@
  * What.  A client is its identity, opaque bytes (RFC 2131 4.2, RFC 4361, RFC 8415 11); an address is of one pool, which is a
  * network's range of one family.  A client without a lease gets: the address that it had last, else the one that its identity
  * hashes to, else, where others have that, the next free one by a fixed walk from there, so that it is offered the same again
- * though nobody remembers it; at the end the address whose lease is over the longest.  Addresses that `is_taken` says are
+ * though nobody remembers it; at the end the address whose lease is over the longest, of the port that has most such leases if that
+ * is more than the mean of all ports, else of all.  Addresses that `is_taken` says are
  * somebody's (reservations, the gateway) are never chosen for another.  Finding an address is a bounded number of steps however
  * full a pool is.
  *
  * One live lease (OFFERED, BOUND) an identity and pool; OFFERED ones do not outlive their time, PAST ones are kept while there is
- * room (LEASES_MAX in all, the oldest goes).  Every change is told to one listener: the journal, names and guards hang there.
+ * room: twice its cap for a port in a pool, LEASES_MAX in all; the oldest goes.  Every change is told to one
+ * listener: the journal, names and guards hang there.
  *
  * Threads: one, the control thread.  Time is an argument, monotonic ms; UINT64_MAX: never.
  */
@@ -77,7 +79,9 @@ struct lease_range {
 	char network[LEASE_NET_SIZE];
 	struct ip first, last;	     /* inclusive, of one family; any size */
 	struct prefix net;	     /* leases outside of it end when the pool is applied */
-	uint32_t port_cap;	     /* live leases of one port, beyond which it gets none but reserved ones; 0: no cap */
+	/* Live leases of one port, beyond which it gets none but reserved ones, and half of its PAST ones that are kept (when it
+	 * becomes less, a port comes down to it by one for each lease that ends); 0: no cap of either. */
+	uint32_t port_cap;
 	/* Is the address not to be given to whoever asks?  NULL: none is. */
 	bool (*is_taken)(void *arg, const struct ip *ip);
 	void *arg;

@@ -3,7 +3,7 @@
  * lease_internal: what lease.c (clients), lease_pool.c (ranges of addresses) and lease_store.c (tables, lists, times) share.
  *
  * An entry is in two tables (by identity unless it has none, by address), in one list of its pool, among the PAST ones of all pools
- * if it is one, and in the heap of times if it ends.  Entries do not move in memory.
+ * and of its port if it is one, and in the heap of times if it ends.  Entries do not move in memory.
  */
 #ifndef VFAB_DHCP_LEASE_INTERNAL_H
 #define VFAB_DHCP_LEASE_INTERNAL_H
@@ -45,19 +45,22 @@ struct lease_list {
 /* The lists of a pool: one for each state; PAST ones whose address is not to be given to others have their own. */
 enum { LEASE_APART = LEASE_DECLINED + 1, LEASE_LISTS };
 
-/* How many live leases a port has in a pool. */
+/* What a port has in a pool: live leases, and PAST ones whose address another may get. */
 struct lease_holder {
 	struct lease_node node;
-	const struct lease_pool *pool;
-	uint32_t n;
+	struct lease_pool *pool;
+	uint32_t refs; /* entries that name it */
+	uint32_t n;    /* of them, live ones */
+	uint32_t at;   /* its place in the pool's heap */
+	struct lease_list past;
 	char port[PORT_NAME_SIZE];
 };
 
 struct lease_entry {
 	struct lease l; /* first: a lease is its entry */
 	struct lease_node by_id, by_ip;
-	struct lease_link in_pool, in_past;
-	struct lease_holder *holder; /* that it counts to; NULL: to none */
+	struct lease_link in_pool, in_past, of_port;
+	struct lease_holder *holder; /* that it counts to, or did; NULL: to none */
 	uint32_t heap_at;
 	uint8_t list;
 	bool is_counted; /* its address is of the range and not taken */
@@ -81,6 +84,10 @@ struct lease_pool {
 	uint32_t n_busy, n_taken;
 	uint32_t n_held; /* entries that are counted and not PAST */
 	struct lease_list list[LEASE_LISTS];
+	struct lease_holder **port; /* a heap: who has most PAST ones is first */
+	uint32_t n_ports, port_room;
+	uint32_t n_past_ports; /* that have any */
+	uint32_t n_ports_past; /* and what they have together; other PAST ones are relayed, or of no port */
 };
 
 struct leases {
@@ -118,15 +125,19 @@ struct lease_entry *lease_entry_create(struct leases *s, struct lease_pool *p, c
 void lease_entry_remove(struct leases *s, struct lease_entry *e); /* no word to the listener */
 void lease_entry_move(struct leases *s, struct lease_entry *e, enum lease_state state, uint64_t end_ms);
 void lease_entry_list(struct lease_entry *e); /* into the list where it belongs now */
+/* It counts to h, whose reference becomes its own, and to nobody else; NULL is fine. */
+void lease_entry_hold(struct leases *s, struct lease_entry *e, struct lease_holder *h);
 void lease_entry_disown(struct leases *s, struct lease_entry *e); /* it has no identity any more */
 void lease_entry_forget(struct leases *s, struct lease_entry *e); /* removes and tells */
 void lease_entry_tell(struct leases *s, const struct lease_entry *e, enum lease_news news);
 struct lease_entry *lease_entry_by_id(const struct leases *s, const struct lease_pool *p, const struct lease_id *id);
 struct lease_entry *lease_entry_by_ip(const struct leases *s, const struct lease_pool *p, const struct ip *ip);
 
-/* One more for that port; NULL without memory. */
-struct lease_holder *lease_holder_take(struct leases *s, const struct lease_pool *p, const char *port);
-void lease_holder_put(struct leases *s, struct lease_holder *h); /* one less; NULL is fine */
+/* A reference to what that port has; NULL without memory. */
+struct lease_holder *lease_holder_take(struct leases *s, struct lease_pool *p, const char *port);
+void lease_ports_sort(struct lease_pool *p); /* what each port of the pool has PAST, by time */
+/* The PAST one that goes when the pool has no address left; NULL: none. */
+struct lease_entry *lease_past_victim(const struct lease_pool *p);
 struct lease_holder *lease_holder_find(const struct leases *s, const struct lease_pool *p, const char *port);
 
 /* --- lease_pool.c --- */

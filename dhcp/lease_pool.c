@@ -128,6 +128,7 @@ void lease_pool_free(struct leases *s, struct lease_pool *p)
 {
 	lease_table_del(&s->pools, &p->by_name);
 	free(p->taken);
+	free(p->port);
 	free(p);
 }
 
@@ -201,6 +202,7 @@ static void enter_all(struct lease_pool *p)
 	if (is_mixed) {
 		lease_list_sort(&p->list[LEASE_PAST], lease_pool_link_end);
 		lease_list_sort(&p->list[LEASE_APART], lease_pool_link_end);
+		lease_ports_sort(p);
 	}
 }
 
@@ -238,6 +240,7 @@ static void sort_restored(struct leases *s)
 			lease_list_sort(&p->list[LEASE_PAST], lease_pool_link_end);
 			lease_list_sort(&p->list[LEASE_APART], lease_pool_link_end);
 			lease_list_sort(&p->list[LEASE_DECLINED], lease_pool_link_end);
+			lease_ports_sort(p);
 		}
 	}
 }
@@ -344,7 +347,7 @@ bool lease_pool_choose(struct leases *s, struct lease_pool *p, const struct leas
 {
 	uint64_t hash = siphash(s->seed, w->id->b, w->id->len), place;
 	unsigned __int128 hint;
-	struct lease_entry *oldest;
+	struct lease_entry *victim;
 
 	if (w->has_hint && place_of(p, &w->hint, &hint) && is_open(s, p, &w->hint)) {
 		*out = w->hint;
@@ -356,11 +359,11 @@ bool lease_pool_choose(struct leases *s, struct lease_pool *p, const struct leas
 	}
 	if (!p->busy && find_hashed(s, p, hash, out))
 		return true;
-	if (p->list[LEASE_PAST].n == 0)
+	victim = lease_past_victim(p);
+	if (!victim)
 		return false;
-	oldest = lease_of_pool_link(p->list[LEASE_PAST].head.newer);
-	*out = oldest->l.ip;
-	lease_entry_forget(s, oldest);
+	*out = victim->l.ip;
+	lease_entry_forget(s, victim);
 	return true;
 }
 

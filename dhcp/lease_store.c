@@ -6,6 +6,7 @@
  *   by_ip   hash of (pool, address)  -> entry     one entry an address and pool; leases_each() walks over its lines
  *   heap    what ends, the next one first         OFFERED, BOUND, DECLINED
  *   past    PAST ones, the oldest first           goes when LEASES_MAX are there
+ *   port    heap of the ports of each pool        who has most PAST ones gives up its oldest when the pool has no address left
  *
  * An entry and its identity are one piece of memory.  Everything that a change of state needs is reserved when an entry is made: a
  * lease can always end.
@@ -20,7 +21,7 @@
 
 #include "switch/base/siphash.h"
 
-enum { LINES_MIN = 64 };
+enum { LINES_MIN = 64, PORTS_MIN = 8 };
 
 /* --- Tables --- */
 
@@ -299,6 +300,154 @@ struct lease_entry *lease_entry_by_ip(const struct leases *s, const struct lease
 	return NULL;
 }
 
+/* --- Ports --- */
+
+static uint32_t holder_hash(const struct leases *s, const struct lease_pool *p, const char *port)
+{
+	return hash_in(s, p, port, strlen(port));
+}
+
+static struct lease_entry *of_port_link(const struct lease_link *link)
+{
+	return (struct lease_entry *)((uintptr_t)link - offsetof(struct lease_entry, of_port));
+}
+
+static uint64_t port_link_end(const struct lease_link *link)
+{
+	return of_port_link(link)->l.end_ms;
+}
+
+static void port_set(struct lease_pool *p, uint32_t at, struct lease_holder *h)
+{
+	p->port[at] = h;
+	h->at = at;
+}
+
+/* To where it belongs in the heap of its pool, after its count has changed. */
+static void port_settle(struct lease_holder *h)
+{
+	struct lease_pool *p = h->pool;
+	uint32_t at = h->at, child;
+
+	for (; at > 0 && p->port[(at - 1) / 2]->past.n < h->past.n; at = (at - 1) / 2)
+		port_set(p, at, p->port[(at - 1) / 2]);
+	for (; (child = 2 * at + 1) < p->n_ports; at = child) {
+		child += child + 1 < p->n_ports &&
+			 p->port[child + 1]->past.n > p->port[child]->past.n;
+		if (p->port[child]->past.n <= h->past.n)
+			break;
+		port_set(p, at, p->port[child]);
+	}
+	port_set(p, at, h);
+}
+
+/* A PAST lease comes to the port, or leaves it. */
+static void port_past(struct lease_holder *h, struct lease_link *link, bool is_more)
+{
+	struct lease_pool *p = h->pool;
+
+	p->n_past_ports -= h->past.n > 0;
+	p->n_ports_past -= h->past.n;
+	if (is_more)
+		lease_list_add(&h->past, link);
+	else
+		lease_list_del(&h->past, link);
+	p->n_past_ports += h->past.n > 0;
+	p->n_ports_past += h->past.n;
+	port_settle(h);
+}
+
+void lease_ports_sort(struct lease_pool *p)
+{
+	for (uint32_t i = 0; i < p->n_ports; i++)
+		lease_list_sort(&p->port[i]->past, port_link_end);
+}
+
+/*
+ * Who has more than its share of the memory gives it up first; where all have as much, the oldest goes.  Those that are of no port
+ * have one share together.
+ */
+struct lease_entry *lease_past_victim(const struct lease_pool *p)
+{
+	const struct lease_list *all = &p->list[LEASE_PAST];
+	uint64_t shares = (uint64_t)p->n_past_ports + (all->n > p->n_ports_past);
+
+	if (all->n == 0)
+		return NULL;
+	if (p->n_ports > 0 && p->port[0]->past.n * shares > all->n)
+		return of_port_link(p->port[0]->past.head.newer);
+	return lease_of_pool_link(all->head.newer);
+}
+
+struct lease_holder *lease_holder_find(const struct leases *s, const struct lease_pool *p,
+				       const char *port)
+{
+	uint32_t hash = holder_hash(s, p, port);
+
+	for (struct lease_node *n = lease_table_chain(&s->holders, hash); n; n = n->next) {
+		struct lease_holder *h = (struct lease_holder *)n;
+
+		if (n->hash == hash && h->pool == p && strcmp(h->port, port) == 0)
+			return h;
+	}
+	return NULL;
+}
+
+static bool ports_reserve(struct lease_pool *p)
+{
+	uint32_t room = p->port_room ? 2 * p->port_room : PORTS_MIN;
+	struct lease_holder **port;
+
+	if (p->n_ports < p->port_room)
+		return true;
+	port = realloc(p->port, room * sizeof(struct lease_holder *));
+	if (!port)
+		return false;
+	p->port = port;
+	p->port_room = room;
+	return true;
+}
+
+struct lease_holder *lease_holder_take(struct leases *s, struct lease_pool *p, const char *port)
+{
+	struct lease_holder *h = lease_holder_find(s, p, port);
+
+	if (!h) {
+		if (!lease_table_reserve(&s->holders) || !ports_reserve(p))
+			return NULL;
+		h = calloc(1, sizeof(*h));
+		if (!h)
+			return NULL;
+		h->pool = p;
+		memcpy(h->port, port, strlen(port) + 1);
+		lease_list_init(&h->past);
+		lease_table_add(&s->holders, &h->node, holder_hash(s, p, port));
+		port_set(p, p->n_ports++, h);
+	}
+	h->refs++;
+	return h;
+}
+
+/* One reference less; NULL is fine. */
+static void holder_put(struct leases *s, struct lease_holder *h)
+{
+	struct lease_pool *p;
+	struct lease_holder *last;
+
+	if (!h || --h->refs > 0)
+		return;
+	p = h->pool;
+	last = p->port[--p->n_ports];
+	if (last != h) {
+		port_set(p, h->at, last);
+		port_settle(last);
+	}
+	lease_table_del(&s->holders, &h->node);
+	free(h);
+}
+
+/* --- States --- */
+
 void lease_entry_tell(struct leases *s, const struct lease_entry *e, enum lease_news news)
 {
 	if (s->listener)
@@ -347,36 +496,77 @@ static bool is_held(const struct lease_entry *e)
 	return e->is_counted && e->l.state != LEASE_PAST;
 }
 
+/* One more that its port has, or one less, by the list that it is in. */
+static void count_to_port(struct lease_entry *e, bool is_more)
+{
+	struct lease_holder *h = e->holder;
+
+	if (!h)
+		return;
+	if (e->list == LEASE_PAST)
+		port_past(h, &e->of_port, is_more);
+	else if (e->list == LEASE_OFFERED || e->list == LEASE_BOUND)
+		h->n += is_more ? 1u : -1u;
+}
+
+void lease_entry_hold(struct leases *s, struct lease_entry *e, struct lease_holder *h)
+{
+	count_to_port(e, false);
+	holder_put(s, e->holder);
+	e->holder = h;
+	count_to_port(e, true);
+}
+
+/* Out of the list of its pool, and of its port. */
+static void leave_list(struct lease_entry *e)
+{
+	count_to_port(e, false);
+	lease_list_del(&pool_of(e)->list[e->list], &e->in_pool);
+	e->list = LEASE_LISTS;
+}
+
 void lease_entry_list(struct lease_entry *e)
 {
-	struct lease_pool *p = pool_of(e);
-
 	if (e->list != LEASE_LISTS)
-		lease_list_del(&p->list[e->list], &e->in_pool);
+		leave_list(e);
 	e->list = e->l.state == LEASE_PAST && !e->is_counted ? LEASE_APART : e->l.state;
-	lease_list_add(&p->list[e->list], &e->in_pool);
+	lease_list_add(&pool_of(e)->list[e->list], &e->in_pool);
+	count_to_port(e, true);
 }
 
 /* Out of all that depends on its state. */
 static void unlist(struct leases *s, struct lease_entry *e)
 {
-	struct lease_pool *p = pool_of(e);
-
 	if (e->list == LEASE_LISTS)
 		return;
 	heap_del(s, e);
-	lease_list_del(&p->list[e->list], &e->in_pool);
-	e->list = LEASE_LISTS;
-	p->n_held -= is_held(e);
+	leave_list(e);
+	pool_of(e)->n_held -= is_held(e);
 	s->n_offered -= e->l.state == LEASE_OFFERED;
 	if (e->l.state == LEASE_PAST)
 		lease_list_del(&s->past, &e->in_past);
+}
+
+/* A port that makes ever new clients forgets its own.  Two at a time, so that it comes down to a cap that has become less. */
+static void make_room_in_past(struct leases *s, const struct lease_entry *e)
+{
+	struct lease_holder *h = e->holder;
+	uint64_t most = 2 * (uint64_t)pool_of(e)->r.port_cap;
+
+	if (!h || !e->is_counted || most == 0)
+		return;
+	for (unsigned i = 0; i < 2 && h->past.n >= most; i++)
+		lease_entry_forget(s, of_port_link(h->past.head.newer));
 }
 
 void lease_entry_move(struct leases *s, struct lease_entry *e, enum lease_state state,
 		      uint64_t end_ms)
 {
 	unlist(s, e);
+	if (state == LEASE_PAST)
+		make_room_in_past(s, e);
+	else if (state == LEASE_DECLINED)
+		lease_entry_hold(s, e, NULL);
 	e->l.state = (uint8_t)state;
 	e->l.end_ms = end_ms;
 	lease_entry_list(e);
@@ -386,16 +576,12 @@ void lease_entry_move(struct leases *s, struct lease_entry *e, enum lease_state 
 		lease_list_add(&s->past, &e->in_past);
 	else if (end_ms != UINT64_MAX)
 		heap_rise(s, s->n_heap++, (struct lease_due){end_ms, e});
-	if (state == LEASE_PAST || state == LEASE_DECLINED) {
-		lease_holder_put(s, e->holder);
-		e->holder = NULL;
-	}
 }
 
 void lease_entry_remove(struct leases *s, struct lease_entry *e)
 {
 	unlist(s, e);
-	lease_holder_put(s, e->holder);
+	holder_put(s, e->holder);
 	lease_pool_leave(pool_of(e), e);
 	lease_table_del(&s->by_ip, &e->by_ip);
 	if (e->l.id_len)
@@ -421,52 +607,6 @@ void lease_entry_forget(struct leases *s, struct lease_entry *e)
 	if (e->l.state != LEASE_OFFERED || e->was_past)
 		lease_entry_tell(s, e, LEASE_GONE);
 	lease_entry_remove(s, e);
-}
-
-/* --- Ports --- */
-
-static uint32_t holder_hash(const struct leases *s, const struct lease_pool *p, const char *port)
-{
-	return hash_in(s, p, port, strlen(port));
-}
-
-struct lease_holder *lease_holder_find(const struct leases *s, const struct lease_pool *p,
-				       const char *port)
-{
-	uint32_t hash = holder_hash(s, p, port);
-
-	for (struct lease_node *n = lease_table_chain(&s->holders, hash); n; n = n->next) {
-		struct lease_holder *h = (struct lease_holder *)n;
-
-		if (n->hash == hash && h->pool == p && strcmp(h->port, port) == 0)
-			return h;
-	}
-	return NULL;
-}
-
-struct lease_holder *lease_holder_take(struct leases *s, const struct lease_pool *p,
-				       const char *port)
-{
-	struct lease_holder *h = lease_holder_find(s, p, port);
-
-	if (!h) {
-		h = lease_table_reserve(&s->holders) ? calloc(1, sizeof(*h)) : NULL;
-		if (!h)
-			return NULL;
-		h->pool = p;
-		memcpy(h->port, port, strlen(port) + 1);
-		lease_table_add(&s->holders, &h->node, holder_hash(s, p, port));
-	}
-	h->n++;
-	return h;
-}
-
-void lease_holder_put(struct leases *s, struct lease_holder *h)
-{
-	if (!h || --h->n > 0)
-		return;
-	lease_table_del(&s->holders, &h->node);
-	free(h);
 }
 
 /* --- The store --- */

@@ -145,6 +145,99 @@ static void d18_starvation(void **state)
 	leases_destroy(s);
 }
 
+/* The client takes what it is offered, and gives it back. */
+static void cycle(struct leases *s, struct lease_pool *p, uint32_t client, const char *port,
+		  uint64_t at_ms)
+{
+	enum lease_why why;
+	struct lease *l = get(s, p, client, port, at_ms, &why);
+
+	assert_non_null(l);
+	take(s, l, port, at_ms + 1000);
+	leases_release(s, l, at_ms);
+}
+
+/* D13: a port that takes and gives back addresses for ever new clients makes the store forget its own, not those of others: with
+ * a cap that is the whole range, with a small one, and with none. */
+static void d13_memory_of_others(void **state)
+{
+	static const uint32_t caps[] = {50, 4, 0};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct leases *s = leases_create(seed, secret);
+		struct lease_pool *p = pool_of(s, ip_at(false, 1), ip_at(false, 100), caps[i]);
+		struct lease_count c;
+		struct ip had[20];
+		enum lease_why why;
+
+		for (unsigned k = 0; k < 20; k++) {
+			char port[8];
+
+			snprintf(port, sizeof(port), "p%u", k / 2);
+			had[k] = get(s, p, k, port, 0, &why)->ip;
+			cycle(s, p, k, port, 0);
+		}
+		for (uint32_t k = 0; k < 1000; k++)
+			cycle(s, p, 1000 + k, "bad", 1 + k);
+		leases_count(s, p, &c);
+		assert_int_equal(c.past, 20 + (caps[i] == 4 ? 8 : 80));
+		assert_int_equal(leases_of_port(s, p, "bad"), 0);
+		for (unsigned k = 0; k < 20; k++) {
+			struct lease *l = get(s, p, k, "elsewhere", 2000, &why);
+
+			assert_true(l && ip_equal(&l->ip, &had[k]));
+			leases_release(s, l, 2000);
+		}
+		leases_destroy(s);
+	}
+}
+
+static unsigned n_gone;
+static void count_gone(void *arg, const struct lease *l, enum lease_news news)
+{
+	(void)arg;
+	(void)l;
+	n_gone += news == LEASE_GONE;
+}
+
+/* A cap that becomes less, and a restart: a port comes down to twice of it, two a time, and each is told. */
+static void past_cap(void **state)
+{
+	struct leases *s = leases_create(seed, secret);
+	struct lease_pool *p = pool_of(s, ip_at(false, 1), ip_at(false, 100), 0);
+	struct lease old = {.state = LEASE_PAST, .port = "a"};
+	struct lease_count c;
+
+	(void)state;
+	n_gone = 0;
+	leases_listen(s, count_gone, NULL);
+	for (uint32_t k = 0; k < 10; k++)
+		cycle(s, p, k, "a", k);
+	for (uint32_t k = 10; k < 20; k++) {
+		struct lease_id id = id_at(k);
+
+		old.ip = ip_at(false, 200 + k);
+		old.end_ms = k;
+		assert_true(leases_restore(s, "n", &old, &id));
+	}
+	p = pool_of(s, ip_at(false, 1), ip_at(false, 255), 2);
+	leases_count(s, p, &c);
+	assert_true(c.past == 20 && n_gone == 0);
+	cycle(s, p, 100, "a", 100);
+	leases_count(s, p, &c);
+	assert_true(c.past == 19 && n_gone == 2);
+	for (uint32_t k = 0; k < 100; k++)
+		cycle(s, p, 100 + k, "a", 101 + k);
+	leases_count(s, p, &c);
+	assert_int_equal(c.past, 4);
+	cycle(s, p, 300, "b", 300);
+	leases_count(s, p, &c);
+	assert_int_equal(c.past, 5);
+	leases_pool_remove(s, p);
+	leases_destroy(s);
+}
+
 /* A guest that declines whatever it is offered: a quarter of the range is in quarantine, no more, and it ends. */
 static void quarantine(void **state)
 {
@@ -259,14 +352,6 @@ static void full_store(void **state)
 	leases_destroy(s);
 }
 
-static unsigned n_gone;
-static void count_gone(void *arg, const struct lease *l, enum lease_news news)
-{
-	(void)arg;
-	(void)l;
-	n_gone += news == LEASE_GONE;
-}
-
 /* A network that has another prefix: what is outside of it ends, what is outside of the range alone stays. */
 static void moved_network(void **state)
 {
@@ -372,10 +457,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 
-		cmocka_unit_test(d13_same_address),    cmocka_unit_test(d18_starvation),
-		cmocka_unit_test(quarantine),	       cmocka_unit_test(fills),
-		cmocka_unit_test(full_store),	       cmocka_unit_test(moved_network),
-		cmocka_unit_test(restores_sense_only), cmocka_unit_test(names_and_identities),
+		cmocka_unit_test(d13_same_address),	cmocka_unit_test(d18_starvation),
+		cmocka_unit_test(quarantine),		cmocka_unit_test(fills),
+		cmocka_unit_test(full_store),		cmocka_unit_test(moved_network),
+		cmocka_unit_test(d13_memory_of_others), cmocka_unit_test(past_cap),
+		cmocka_unit_test(restores_sense_only),	cmocka_unit_test(names_and_identities),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
