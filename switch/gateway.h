@@ -127,6 +127,8 @@ bool gateway_routes(const struct gateway_conf *c, const struct gateway_leg *leg,
 /* A frame that goes its way, but from which neighbours are learned: group ARP and ND that no leg takes; ARP and ND to the MAC
  * of a host-only leg.  Takes the lock only for these; what then could go out waits for the next tick. */
 void gateway_hear(struct gateway *g, const struct gateway_conf *c, const struct frame *f, uint64_t now_ns);
+/* Who answered for that address within the last five minutes?  False: nobody.  A look, which takes the lock. */
+bool gateway_neighbour(struct gateway *g, uint16_t vid, const struct ip *ip, uint64_t now_ns, struct mac *mac);
 
 /*
  * The frames of v with these indices, all for the leg of their VLAN (tci).  Afterwards each is dropped (f->drop), was taken in

@@ -4,7 +4,7 @@
  *
  * forward.c asks for each group frame on a VLAN with a leg, without the lock.  A leg takes what asks for its addresses, and what
  * claims one of them: nobody else should believe that.  All other ARP and neighbour discovery goes on, and is heard: a neighbour
- * that moves to another MAC says so to everybody.
+ * that moves to another MAC says so to everybody.  What it knows of neighbours the guard asks too (switch.c).
  *
  * Trust.  The bytes are the sender's.  They are copied by frame_copy(), which ends where the frame ends; what is taken is checked
  * in full later.
@@ -26,6 +26,7 @@ enum {
 	DHCP_CLIENT = 68,
 	DHCP6_SERVER = 547,
 	HEARD_BYTES = 512,
+	NEIGHBOUR_S = 300, /* how long an answer says who has an address */
 };
 
 static struct ip v4_at(const uint8_t *p)
@@ -146,4 +147,15 @@ void gateway_hear(struct gateway *g, const struct gateway_conf *c, const struct 
 		atomic_store_explicit(&g->next_ns, 0, memory_order_relaxed);
 	g->call = NULL;
 	gateway_unlock(g);
+}
+
+bool gateway_neighbour(struct gateway *g, uint16_t vid, const struct ip *ip, uint64_t now_ns,
+		       struct mac *mac)
+{
+	bool is_known;
+
+	gateway_lock(g);
+	is_known = neigh_confirmed(g->neigh, vid, ip, NEIGHBOUR_S, now_ns, mac);
+	gateway_unlock(g);
+	return is_known;
 }

@@ -16,7 +16,7 @@
  * (GUARD_CLAIMS) nothing more is bound or learned; what is there stays.
  *
  * Deliberately missing: RFC 6620's question to the holder of an address (its TESTING states).  Who used it within
- * GUARD_IDLE_S has it.
+ * GUARD_IDLE_S has it; of guests without a guard, who the gateway knows to have it.
  *
  * Trust.  Workers come with addresses that a guest wrote; only whole IPv6 addresses, of a MAC that was checked.
  */
@@ -316,6 +316,35 @@ static enum guard_answer learn_locked(struct guard *g, const struct guard_wish *
 	return GUARD_YES;
 }
 
+/* Could it be learned, as far as the table says?  That, or whether it is free, under the lock. */
+static enum guard_answer ask_table(struct guard *g, const struct guard_wish *w, bool is_to_learn)
+{
+	enum guard_answer answer;
+	uint64_t ip[2];
+
+	memcpy(ip, &w->ip, sizeof(ip));
+	if (!try_lock(g))
+		return GUARD_BUSY;
+	if (is_to_learn && !may_learn(g, w->who & TCI_VID, &w->ip))
+		answer = GUARD_NEVER;
+	else
+		answer = is_free_for(g, w, ip) ? GUARD_YES : GUARD_OTHER;
+	unlock(g);
+	return answer;
+}
+
+/* Not with the lock held: who is asked takes others.  Last of all, since that is the dearest question. */
+static enum guard_answer ask_others(const struct guard *g, const struct guard_wish *w)
+{
+	uint64_t bytes = htole64(w->who >> 16);
+	struct mac mac;
+
+	memcpy(&mac, &bytes, sizeof(mac));
+	if (g->is_others && g->is_others(g->others_arg, w->who & TCI_VID, &w->ip, &mac, w->slot))
+		return GUARD_OTHER;
+	return GUARD_YES;
+}
+
 enum guard_answer guard_learn(struct guard *g, const struct guard_wish *w)
 {
 	enum guard_answer answer;
@@ -323,6 +352,11 @@ enum guard_answer guard_learn(struct guard *g, const struct guard_wish *w)
 	/* A guest that shows ever new addresses does not take the lock for each. */
 	if (spare_place(&g->port[w->slot], w) < 0)
 		return GUARD_FULL;
+	answer = ask_table(g, w, true);
+	if (answer == GUARD_YES)
+		answer = ask_others(g, w);
+	if (answer != GUARD_YES)
+		return answer;
 	if (!try_lock(g))
 		return GUARD_BUSY;
 	answer = learn_locked(g, w);
@@ -332,15 +366,9 @@ enum guard_answer guard_learn(struct guard *g, const struct guard_wish *w)
 
 enum guard_answer guard_free_for(struct guard *g, const struct guard_wish *w)
 {
-	enum guard_answer answer;
-	uint64_t ip[2];
+	enum guard_answer answer = ask_table(g, w, false);
 
-	memcpy(ip, &w->ip, sizeof(ip));
-	if (!try_lock(g))
-		return GUARD_BUSY;
-	answer = is_free_for(g, w, ip) ? GUARD_YES : GUARD_OTHER;
-	unlock(g);
-	return answer;
+	return answer == GUARD_YES ? ask_others(g, w) : answer;
 }
 
 /* --- control ----------------------------------------------------------------------------- */
@@ -555,6 +583,12 @@ struct guard *guard_create(const uint64_t secret[2])
 	g->secret[1] = secret[1];
 	atomic_flag_clear(&g->lock);
 	return g;
+}
+
+void guard_ask_others(struct guard *g, guard_others *is_others, void *arg)
+{
+	g->is_others = is_others;
+	g->others_arg = arg;
 }
 
 void guard_destroy(struct guard *g)

@@ -25,10 +25,13 @@
  * made longer first: what is judged is what goes out, whatever the guest does to its memory.
  *
  * An address that was learned is forgotten when it was not used for GUARD_IDLE_S and somebody else wants it, or by guard_forget().
- * Nobody learns an address that is bound to, or learned by, another strict port of that VLAN, or that is the gateway's.
+ * Nobody learns an address that is bound to, or learned by, another strict port of that VLAN, or that is the gateway's; nor one
+ * that a guest without guard strict is known to have (guard_others: the gateway was answered by it of late, and its MAC is behind
+ * another port).  A probe for such an address goes nowhere either.
  *
  * Threads.  guard_check(): workers, no lock unless something is learned or an ARP probe is judged (a spinlock of the guard's own,
- * never held for longer than one lookup; a worker that does not get it soon drops the frame).  The rest: the control thread.
+ * never held for longer than one lookup; a worker that does not get it soon drops the frame).  guard_others is asked then without
+ * that lock; it may take others, so guard_check() is called with none held that it wants.  The rest: the control thread.
  *
  * RFC 5227, RFC 6620, RFC 6980, RFC 7113 (RA guard), RFC 7610 (DHCPv6 shield), RFC 7039 (SAVI).
  *
@@ -49,6 +52,11 @@ struct guard;
 
 struct guard *guard_create(const uint64_t secret[2]); /* NULL without memory; small until ports are strict */
 void guard_destroy(struct guard *g);		      /* NULL is fine */
+
+/* Is that address somebody else's than that MAC's behind that slot, as far as can be known of those without a guard?  Asked by
+ * workers, when something is about to be learned, or is probed for.  Set before there are any. */
+typedef bool guard_others(void *arg, uint16_t vid, const struct ip *ip, const struct mac *mac, uint16_t slot);
+void guard_ask_others(struct guard *g, guard_others *is_others, void *arg);
 
 /* Worker: may this frame (VLAN in tci) of port `in` go on?  mac: the port's, zero: none is given.  now_s: monotonic. */
 struct guard_ask {

@@ -54,6 +54,8 @@ struct guard {
 	atomic_flag lock; /* claims, nets, and writing of places */
 	uint64_t secret[2];
 	void *memory;
+	guard_others *is_others; /* NULL: nobody is asked */
+	void *others_arg;
 	struct guard_net *net[GUARD_VLANS];
 	uint32_t free, n_used; /* claims: the first free one; those above n_used never were in use */
 	uint32_t head[GUARD_HEADS];
@@ -102,7 +104,7 @@ enum guard_answer {
 	GUARD_BUSY,  /* somebody else held the lock for long: the next frame will do */
 };
 enum guard_answer guard_learn(struct guard *g, const struct guard_wish *w);
-/* Is the address bound to another port, or learned there? */
+/* Is the address bound to another port, or learned there, or of others? */
 enum guard_answer guard_free_for(struct guard *g, const struct guard_wish *w);
 
 #endif

@@ -430,6 +430,19 @@ static void accept(struct neigh *n, uint16_t i, const struct neigh_claim *c)
 	drain(n, i, &n->ready);
 }
 
+bool neigh_confirmed(struct neigh *n, uint16_t vid, const struct ip *ip, uint32_t within_s,
+		     uint64_t now_ns, struct mac *mac)
+{
+	uint16_t i = find(n, vid, ip);
+	const struct neigh_entry *e = &n->entry[i == NIL ? 0 : i];
+
+	if (i == NIL || e->state == NEIGH_INCOMPLETE || e->seen_s == 0 ||
+	    (uint32_t)(now_ns / SECOND_NS) - e->seen_s > within_s)
+		return false;
+	*mac = e->mac;
+	return true;
+}
+
 /* Somebody else claims what is known: the one we know is asked, and keeps it if it answers. */
 static void doubt(struct neigh *n, uint16_t i, uint64_t now_ns)
 {

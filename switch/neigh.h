@@ -89,6 +89,8 @@ struct neigh_claim {
 	bool may_make;	/* it speaks to us: an entry is made for it */
 };
 void neigh_learn(struct neigh *n, const struct neigh_claim *c, uint64_t now_ns);
+/* Who was confirmed to have that address, not longer ago than that?  Asks nobody, and leaves the entry as it is. */
+bool neigh_confirmed(struct neigh *n, uint16_t vid, const struct ip *ip, uint32_t within_s, uint64_t now_ns, struct mac *mac);
 
 /* A frame that waits for an entry that is known now: where to send it, and its place in the hold, the caller's then. */
 struct neigh_ready {

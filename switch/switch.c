@@ -263,6 +263,24 @@ static void read_boot_id(char out[static JOURNAL_BOOT_SIZE])
 	out[strcspn(out, "\n")] = '\0';
 }
 
+/*
+ * guard_others: of guests without a guard the gateway knows who answered for an address, and the forwarding table where that MAC
+ * is.  Somebody whose MAC is nowhere any more, or behind the same port, is in nobody's way.
+ */
+static bool is_others(void *arg, uint16_t vid, const struct ip *ip, const struct mac *mac,
+		      uint16_t slot)
+{
+	const struct daemon *d = arg;
+	struct mac holder;
+	uint16_t at;
+
+	if (!gateway_neighbour(d->gateway, vid, ip, clock_ns(), &holder) ||
+	    memcmp(&holder, mac, sizeof(holder)) == 0)
+		return false;
+	at = fdb_lookup(d->fdb, fdb_key_of(holder.b, vid), NULL);
+	return at < SLOT_MAX && at != slot;
+}
+
 static int open_state(struct run *r)
 {
 	struct daemon *d = &r->d;
@@ -291,10 +309,12 @@ static int open_state(struct run *r)
 	d->uplinks = uplinks_create(d);
 	d->guard = guard_create(seed);
 	read_boot_id(r->boot);
-	if (d->fdb && d->gateway && d->uplinks && d->guard)
-		return 0;
-	log_err("no memory");
-	return -1;
+	if (!d->fdb || !d->gateway || !d->uplinks || !d->guard) {
+		log_err("no memory");
+		return -1;
+	}
+	guard_ask_others(d->guard, is_others, d);
+	return 0;
 }
 
 static void close_all(struct run *r)

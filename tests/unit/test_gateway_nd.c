@@ -447,13 +447,25 @@ static uint8_t mac_of(struct lab *l, uint16_t vid, const char *text)
 	return mac.b[5];
 }
 
+/* What the gateway tells others of neighbours. */
+static uint8_t neighbour_of(struct lab *l, uint16_t vid, const char *text)
+{
+	struct mac mac;
+	struct ip ip;
+
+	assert_true(ip_parse(text, &ip));
+	return gateway_neighbour(l->g, vid, &ip, l->call.now_ns, &mac) ? mac.b[5] : 0;
+}
+
 /* The next hop moves to another MAC: its announcement has us ask the old one, then everybody. */
 static void test_moves(void **state)
 {
 	static const struct mac nobody;
 	struct lab *l = *state;
 
+	assert_int_equal(neighbour_of(l, VID_U, "192.0.2.254"), 0);
 	gate_meet(l, VID_U, "192.0.2.254");
+	assert_int_equal(neighbour_of(l, VID_U, "192.0.2.254"), 254);
 	l->call.now_ns += 5000000000;
 	gate_arp(&in, VID_U, 1, gate_host(VID_U, 253), "192.0.2.254", "192.0.2.254", nobody);
 	gate_clear(l);

@@ -647,6 +647,73 @@ static void test_forward(void **state)
 	free(table);
 }
 
+/* Somebody without a guard, behind slot B. */
+struct others {
+	struct ip ip;
+	unsigned n_asked;
+};
+
+static bool is_others(void *arg, uint16_t vid, const struct ip *ip, const struct mac *m,
+		      uint16_t slot)
+{
+	struct others *o = arg;
+	struct ip nobody = gl_ip_of("fe80::dead");
+
+	o->n_asked++;
+	assert_int_equal(vid, VID);
+	assert_int_equal(slot, A);
+	assert_memory_equal(m, &gl_mac_a, sizeof(*m));
+	guard_unbind(gl, VID, &nobody, false); /* the lock is free */
+	return ip_equal(ip, &o->ip);
+}
+
+/* B16: nobody takes by first come what a guest without a guard has. */
+static void test_others(void **state)
+{
+	static const char *const has[] = {"fd00::77", "fe80::77"};
+	struct others o = {0};
+
+	(void)state;
+	gl_bind_fixed(A, "10.10.0.5");
+	guard_ask_others(gl, is_others, &o);
+	for (unsigned i = 0; i < 2; i++) {
+		o.ip = gl_ip_of(has[i]);
+		gl_ip6(&gl_mac_a, has[i], PROTO_TCP, 20);
+		gl_zeros(20);
+		gl_is_refused(DROP_GUARD_IP);
+		gl_nd(&gl_mac_a, "::", 135, has[i], 0, NULL);
+		gl_is_refused(DROP_GUARD_ND);
+		gl_nd(&gl_mac_a, "fe80::a", 136, has[i], 2, &gl_mac_a);
+		gl_is_refused(DROP_GUARD_ND);
+	}
+	o.ip = gl_ip_of("10.10.0.77");
+	gl_arp(&gl_mac_a, 1, &gl_mac_a, "0.0.0.0", "10.10.0.77");
+	gl_is_refused(DROP_GUARD_ARP);
+	gl_arp(&gl_mac_a, 1, &gl_mac_a, "0.0.0.0", "10.10.0.78");
+	gl_goes();
+	/* What is the port's already is not asked for, nor what it could not learn. */
+	o.n_asked = 0;
+	o.ip = gl_ip_of("fe80::a");
+	gl_ip6(&gl_mac_a, "fe80::a", PROTO_TCP, 20);
+	gl_zeros(20);
+	gl_goes();
+	o.ip = gl_ip_of("10.10.0.5");
+	gl_arp(&gl_mac_a, 1, &gl_mac_a, "10.10.0.5", "10.10.0.77");
+	gl_goes();
+	gl_ip6(&gl_mac_a, "2001:db8::1", PROTO_TCP, 20);
+	gl_zeros(20);
+	gl_is_refused(DROP_GUARD_IP);
+	gl_nd(&gl_mac_a, "::", 135, "fd00::1", 0, NULL);
+	gl_is_refused(DROP_GUARD_ND);
+	assert_int_equal(o.n_asked, 0);
+	/* It is gone. */
+	o.ip = gl_ip_of("fe80::dead");
+	gl_ip6(&gl_mac_a, "fd00::77", PROTO_TCP, 20);
+	gl_zeros(20);
+	gl_goes();
+	assert_int_equal(o.n_asked, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, gl_setup, gl_teardown)
 
 int main(void)
@@ -669,6 +736,7 @@ int main(void)
 		TEST(test_chain),
 		TEST(test_other_types),
 		TEST(test_forward),
+		TEST(test_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,19 @@ static void pass(unsigned what, bool good)
 		atomic_fetch_add_explicit(&passed[what], 1, memory_order_relaxed);
 }
 
+/* A guest without a guard has one of the addresses that all want; whoever is asked takes what locks there are. */
+static bool is_others(void *arg, uint16_t vid, const struct ip *ip, const struct mac *mac,
+		      uint16_t slot)
+{
+	struct ip nobody = {{0xfe, 0x80, [15] = 0xff}};
+	struct mac m = port_mac(slot);
+
+	(void)arg;
+	assert_memory_equal(mac, &m, sizeof(m));
+	guard_unbind(g, vid, &nobody, false);
+	return ip->b[15] == LOCALS;
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
@@ -96,6 +109,7 @@ static void *work(void *arg)
 		pass(0, goes(w, &bound));
 		if (!goes(w, &local))
 			continue;
+		assert_int_not_equal(l + 1, LOCALS);
 		pass(1, true);
 		if (!atomic_compare_exchange_strong(&owner[l], &nobody, w->slot + 1))
 			assert_int_equal(nobody, w->slot + 1);
@@ -155,6 +169,7 @@ static void test_race(void **state)
 	g = guard_create(secret);
 	assert_non_null(g);
 	assert_non_null(w);
+	guard_ask_others(g, is_others, NULL);
 	for (uint16_t slot = 0; slot < PORTS; slot++) {
 		struct guard_binding b = {
 			.vid = VID, .ip = steady(slot), .end_s = UINT32_MAX, .is_fixed = true};

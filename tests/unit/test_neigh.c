@@ -233,6 +233,40 @@ static void test_states(void **state)
 	assert_known(2, 5, true);
 }
 
+static bool is_confirmed(unsigned i, uint32_t within_s, uint8_t last)
+{
+	struct ip ip = host(i);
+	struct mac m = {{0}};
+	bool is_so = neigh_confirmed(n, VID, &ip, within_s, now_ns, &m);
+
+	assert_int_equal(m.b[5], is_so ? last : 0);
+	assert_false(neigh_confirmed(n, VID + 1, &ip, within_s, now_ns, &m));
+	return is_so;
+}
+
+/* Who answered, and for how long that counts; asking for it asks nobody. */
+static void test_confirmed(void **state)
+{
+	uint8_t last;
+	bool ask;
+
+	(void)state;
+	assert_false(is_confirmed(1, 300, 9));
+	look(1, 0, &last, &ask);
+	assert_false(is_confirmed(1, 300, 9)); /* asked for */
+	claim(1, 9, true, false);
+	claim(2, 5, false, true); /* speaks, and never answered */
+	assert_true(is_confirmed(1, 300, 9));
+	assert_false(is_confirmed(2, 300, 5));
+	now_ns += 40ULL * SECONDS;
+	assert_true(is_confirmed(1, 300, 9));
+	assert_false(is_confirmed(1, 39, 9));
+	claim(1, 8, false, false); /* a claim is no answer */
+	assert_true(is_confirmed(1, 300, 9));
+	now_ns += 261ULL * SECONDS;
+	assert_false(is_confirmed(1, 300, 9));
+}
+
 /* Who scans a prefix does not take the place of what is known, nor of other VLANs. */
 static void test_scan(void **state)
 {
@@ -382,6 +416,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hold_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unanswered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_states, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_confirmed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list_and_flush, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
