@@ -10,7 +10,8 @@
 
 #include "dhcp/lease.h"
 
-enum { DHCP_NET_DNS = 4, DHCP_ARCH_MAX = 8, DHCP_VENDOR_SIZE = 64, DHCP_NET_DOMAIN = 256 };
+enum { DHCP_NET_DNS = 4, DHCP_NET_RELAYS = 4, DHCP_ARCH_MAX = 8 };
+enum { DHCP_VENDOR_SIZE = 64, DHCP_NET_DOMAIN = 256 };
 
 /* One option as it goes on the wire: DHCPv4's code and value. */
 struct dhcp_opt {
@@ -59,6 +60,8 @@ struct dhcp_net {
 	uint8_t n_dns, n_dns6;
 	struct ip ntp6[DHCP_NET_DNS]; /* time servers, told by DHCPv6; those of DHCPv4 are in opts */
 	uint8_t n_ntp6;
+	struct ip relays[DHCP_NET_RELAYS]; /* that may ask for this network from another one */
+	uint8_t n_relays;
 	char domain[DHCP_NET_DOMAIN]; /* "": none; is also the first of the search list */
 	uint16_t probes;	/* conflict probes a second; 0: none are sent */
 	struct dhcp_opts opts;

@@ -17,13 +17,14 @@
  * One machine, many identities: firmware, boot loader and system each send an option 61 of their own.  Each has a lease of its
  * own (RFC 4361), but a reserved address goes from one to the next of the same MAC, or of the same port where it is the port's.
  *
- * Relays.  A relay in the same network as its clients is one of its guests: the cap of its port counts what comes through it.
- * Where the network is another one, which the world allows, the relay has many clients and no cap.
+ * Relays.  A relay in the same network as its clients is one of its guests: the cap of its port counts what comes through it, and
+ * what it says of a MAC proves nothing.  Where the network is another one, which the world allows and which names the relay, it has
+ * many clients and no cap, and is believed.
  *
  * RFC 2131 3, 4.1, 4.3; RFC 3046 2; RFC 3527 3; RFC 5107 4; RFC 6842 3; RFC 4702 2, 3.3 (names).
  *
  * Trust.  Each byte of the datagram is a guest's, its source MAC and port are what the switch saw.  A client can say chaddr, client
- * id and giaddr as it likes: what has a lease is compared with the lease's port and MAC before it is ended.
+ * id and giaddr as it likes: what has a lease is compared with the lease's port and MAC before it is ended or moved.
  */
 #include "dhcp/server.h"
 
@@ -195,25 +196,41 @@ static struct lease *his(const struct talk *t)
 	return t->net->pool4 ? leases_find(t->v->leases, t->net->pool4, &t->id) : NULL;
 }
 
-/* May a lease of another port not be moved to this one? */
-static bool is_tied_elsewhere(const struct talk *t, const struct lease *l)
+static bool is_same_port(const struct talk *t, const struct lease *l)
 {
-	return strcmp(l->port, t->ask->port) != 0 && t->v->world.is_tied(t->v->world.arg, l->port);
+	return strcmp(l->port, t->ask->port) == 0;
+}
+
+/* Is the MAC that has the lease that of who asks?  A relay in its own network, a guest by another port, could say any. */
+static bool has_its_mac(const struct talk *t, const struct lease *l)
+{
+	return mac_equal(&l->mac, &t->m->h.chaddr) &&
+	       (dhcp_ip_is_zero(&t->m->h.giaddr) || t->net != t->from || is_same_port(t, l));
+}
+
+/* Is a live lease that of another port, and not to be moved to this one? */
+static bool is_anothers(const struct talk *t, const struct lease *l)
+{
+	const struct dhcp_world *w = &t->v->world;
+
+	if (is_same_port(t, l))
+		return false;
+	return w->is_tied(w->arg, l->port) ||
+	       (l->state == LEASE_BOUND && !has_its_mac(t, l) && w->is_there(w->arg, l->port));
 }
 
 /* Only who has it can end it: by the same port, from the same MAC (D07, D17). */
 static bool is_owner(const struct talk *t, const struct lease *l)
 {
-	return strcmp(l->port, t->ask->port) == 0 && mac_equal(&l->mac, &t->m->h.chaddr);
+	return is_same_port(t, l) && mac_equal(&l->mac, &t->m->h.chaddr);
 }
 
 /* Is a reserved address that is in use by another identity the same machine's, or the same port's? */
 static bool is_same_machine(const struct talk *t, const struct lease *l)
 {
-	if (is_tied_elsewhere(t, l))
+	if (is_anothers(t, l))
 		return false;
-	return mac_equal(&l->mac, &t->m->h.chaddr) ||
-	       (t->reserved->port[0] && strcmp(l->port, t->ask->port) == 0);
+	return has_its_mac(t, l) || (t->reserved->port[0] && is_same_port(t, l));
 }
 
 static struct lease *offer(struct talk *t, enum lease_why *why)
@@ -221,26 +238,22 @@ static struct lease *offer(struct talk *t, enum lease_why *why)
 	struct lease_pool *pool = t->net->pool4;
 	struct lease *l = leases_offer(t->v->leases, pool, &t->want, t->now_ms, why);
 
-	if (l || *why != LEASE_IN_USE || !t->reserved)
+	if (l || *why != LEASE_IN_USE)
 		return l;
 	l = leases_at(t->v->leases, pool, &t->want.fixed);
-	if (!l || !is_live(l) || !is_same_machine(t, l))
-		return NULL;
-	leases_release(t->v->leases, l, t->now_ms);
+	if (l && is_live(l) && is_same_machine(t, l))
+		leases_release(t->v->leases, l, t->now_ms);
+	else /* one of the pool meanwhile */
+		t->want.has_fixed = false;
 	return leases_offer(t->v->leases, pool, &t->want, t->now_ms, why);
 }
 
-/* An address for who asks, that of hint if it can be; NULL: none, which was counted.  *is_spoofed: nor is he to be told. */
-static struct lease *give(struct talk *t, const struct ip *hint, bool *is_spoofed)
+/* An address for who asks, that of hint if it can be; NULL: none, which was counted. */
+static struct lease *give(struct talk *t, const struct ip *hint)
 {
-	struct lease *l = his(t);
 	enum lease_why why = LEASE_NONE_FREE;
+	struct lease *l;
 
-	*is_spoofed = l && is_live(l) && is_tied_elsewhere(t, l);
-	if (*is_spoofed) {
-		t->v->count.spoofed++;
-		return NULL;
-	}
 	if (!t->net->pool4) {
 		t->v->count.none_free++;
 		return NULL;
@@ -259,14 +272,11 @@ static struct lease *give(struct talk *t, const struct ip *hint, bool *is_spoofe
 /* ACK for exactly that address, or NAK. */
 static void grant(struct talk *t, const struct ip *ip)
 {
-	bool is_spoofed;
-	struct lease *l = give(t, ip, &is_spoofed);
+	struct lease *l = give(t, ip);
 	uint32_t lease_s = dhcp_reply_lease_s(&t->reply);
 	uint64_t end_ms =
 		lease_s == UINT32_MAX ? UINT64_MAX : t->now_ms + (uint64_t)lease_s * SECOND_MS;
 
-	if (is_spoofed)
-		return;
 	if (!l || !ip_equal(&l->ip, ip)) {
 		if (l && l->state == LEASE_OFFERED) /* it was not asked for */
 			leases_release(t->v->leases, l, t->now_ms);
@@ -281,6 +291,16 @@ static void grant(struct talk *t, const struct ip *ip)
 		t->v->count.port_cap++;
 		refuse(t);
 	}
+}
+
+/* As grant(), but what he has, or was offered, he can go on with, though another address is reserved for him since. */
+static void grant_again(struct talk *t, const struct ip *ip)
+{
+	const struct lease *l = his(t);
+
+	if (l && is_live(l) && ip_equal(&l->ip, ip) && !ip_equal(ip, &t->want.fixed))
+		t->want.has_fixed = false;
+	grant(t, ip);
 }
 
 /* --- Probes --- */
@@ -342,12 +362,10 @@ void dhcp_server_conflict(struct dhcp_server *v, const struct dhcp_net *net, con
 /* RFC 2131 4.3.1 */
 static void on_discover(struct talk *t)
 {
-	bool is_spoofed, has_hint;
-	struct lease *l;
 	struct ip hint;
+	bool has_hint = get_ip(t->m, DHCP_OPT_ADDRESS, &hint);
+	const struct lease *l = give(t, has_hint ? &hint : NULL);
 
-	has_hint = get_ip(t->m, DHCP_OPT_ADDRESS, &hint);
-	l = give(t, has_hint ? &hint : NULL, &is_spoofed);
 	if (!l)
 		return;
 	answer(t, DHCP_OFFER, l);
@@ -373,9 +391,9 @@ static void on_selecting(struct talk *t, const struct ip *server)
 		if (l && l->state == LEASE_OFFERED && is_owner(t, l))
 			leases_release(t->v->leases, l, t->now_ms);
 	} else if (get_ip(t->m, DHCP_OPT_ADDRESS, &ip)) {
-		grant(t, &ip);
+		grant_again(t, &ip);
 	} else if (!dhcp_ip_is_zero(&t->m->h.ciaddr)) { /* renews, and names the server too */
-		grant(t, &t->m->h.ciaddr);
+		grant_again(t, &t->m->h.ciaddr);
 	} else {
 		t->v->count.malformed++;
 	}
@@ -396,10 +414,12 @@ static void on_known_address(struct talk *t, const struct ip *ip, bool is_renewa
 		return;
 	}
 	at = is_renewal && t->net->pool4 ? leases_at(t->v->leases, t->net->pool4, ip) : NULL;
-	if (l || t->want.has_fixed || is_to_us || (at && at->state == LEASE_BOUND))
-		grant(t, ip);
-	else
+	if (!l && !t->want.has_fixed && !is_to_us && !(at && at->state == LEASE_BOUND))
 		t->v->count.unknown++;
+	else if (is_renewal)
+		grant_again(t, ip);
+	else
+		grant(t, ip);
 }
 
 static void on_request(struct talk *t)
@@ -501,6 +521,34 @@ static bool is_routed(struct talk *t)
 	return true;
 }
 
+static bool is_named(const struct dhcp_net *net, const struct ip *relay)
+{
+	for (unsigned i = 0; i < net->n_relays; i++)
+		if (ip_equal(relay, &net->relays[i]))
+			return true;
+	return false;
+}
+
+/*
+ * May that relay ask for that network?  Where it is another one, only if that names it: giaddr, and the address that it sends from,
+ * which is another one where giaddr is of the client's network (a source of another network than its port's never gets here).  In
+ * its own network it is by giaddr who it is, or broadcasts what it has heard, and has that address for all that we know.
+ */
+static bool is_relay(const struct talk *t)
+{
+	const struct ip *ip = &t->m->h.giaddr;
+	const struct lease *l;
+
+	if (t->net != t->from)
+		return is_named(t->net, ip) && is_named(t->net, &t->ask->src);
+	if (ip_equal(ip, &t->ask->src))
+		return true;
+	if (!prefix_holds(&t->from->v4, ip) || ip_equal(ip, &t->from->v4.ip))
+		return false;
+	l = t->from->pool4 ? leases_at(t->v->leases, t->from->pool4, ip) : NULL;
+	return !l || !is_live(l) || mac_equal(&l->mac, &t->ask->src_mac);
+}
+
 /* The network of the client; false: there is none, or it lies about itself. */
 static bool find_net(struct talk *t)
 {
@@ -522,6 +570,10 @@ static bool find_net(struct talk *t)
 	}
 	if (!t->net || !t->net->serves_v4 || !t->net->v4.is_set || !t->from->v4.is_set) {
 		t->v->count.unknown++;
+		return false;
+	}
+	if (!dhcp_ip_is_zero(&h->giaddr) && !is_relay(t)) {
+		t->v->count.spoofed++;
 		return false;
 	}
 	return true;
@@ -617,6 +669,13 @@ static bool count_type(struct dhcp_counters *c, uint8_t type)
 
 static void handle(struct talk *t)
 {
+	bool gives = t->m->type == DHCP_DISCOVER || t->m->type == DHCP_REQUEST;
+	const struct lease *l = gives ? his(t) : NULL;
+
+	if (l && is_live(l) && is_anothers(t, l)) {
+		t->v->count.spoofed++;
+		return;
+	}
 	switch (t->m->type) {
 	case DHCP_DISCOVER:
 		on_discover(t);

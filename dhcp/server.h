@@ -14,9 +14,14 @@
  *
  * Who asks.  A client is its option 61, else its MAC.  A datagram that was not relayed must come from the MAC in chaddr, else it is
  * ignored (D17).  A live lease belongs to the port by which it was asked for: RELEASE and DECLINE by another port are ignored;
- * REQUEST and DISCOVER by another port move it, unless the caller says that the port which has it is `is_tied` (guard strict).
+ * REQUEST and DISCOVER by another port move it, unless that port `is_tied` (guard strict), or the lease is bound, that port
+ * `is_there`, and the MAC is not the one that has it: a client id is no secret.  These are ignored.
  * A reserved address goes from one client id to the next of the same MAC (firmware, then the system), or of the port that it is
- * reserved for.
+ * reserved for.  While somebody else uses it, its client gets another one.  What a client has it can renew, though another one is
+ * reserved for it by now: that comes with the next DISCOVER or INIT-REBOOT.
+ *
+ * Relays.  From another network only those that the client's network names, both giaddr and the source of the datagram; what
+ * others send is ignored.  In the client's own network any guest may be one, with a giaddr of its own.
  *
  * The cap of a port counts what comes through a relay in the client's own network, not through one in another, nor what is
  * `is_shared`.  A relayed client may renew through a router, from whose MAC that comes, when its lease came by that port.
@@ -40,6 +45,8 @@ struct dhcp_world {
 	const struct dhcp_net *(*net_of_link)(void *arg, const struct dhcp_net *from, const struct ip *link);
 	/* Is what this port has tied to it: another port cannot take it over? */
 	bool (*is_tied)(void *arg, const char *port);
+	/* Is there such a port, and is it up? */
+	bool (*is_there)(void *arg, const char *port);
 };
 
 /* Borrows s and what the world's arg is; copies the rest. */
@@ -75,7 +82,7 @@ void dhcp_server_conflict(struct dhcp_server *v, const struct dhcp_net *net, con
 #define DHCP_COUNTERS(X)                                                             \
 	X(discover) X(request) X(decline) X(release) X(inform) X(offer) X(ack) X(nak) \
 	X(malformed)  /* no DHCP message, none that a server takes, or one that leaves no room for an answer */ \
-	X(spoofed)    /* chaddr is not the sender's, or the lease is another port's */                        \
+	X(spoofed)    /* chaddr is not the sender's, the lease is another's, or no relay that may ask */      \
 	X(other_server) X(unknown) /* not ours to answer */                                                   \
 	X(none_free) X(port_cap) X(conflict) X(relayed)
 struct dhcp_counters {

@@ -11,12 +11,13 @@
  *
  * Whose is it?  An identity is IAID and DUID, which a client chooses as it likes, and a guest may know another's.  So a live lease
  * belongs to the port by which it was asked for: RELEASE and DECLINE by another port, or from another MAC, are ignored, as is
- * everything about it where that port is tied to its leases (D07, D17 of DHCPv4).  A message in which one association is somebody
- * else's is ignored as a whole.
+ * everything about it where that port is tied to its leases (D07, D17 of DHCPv4), or where that port is there and the lease, which
+ * is bound, another MAC's.  A message in which one association is somebody else's is ignored as a whole.
  *
  * Reservations.  Their MAC is that of the frame, not the one in a DUID, which may be of another card, or another's.  The one
  * address goes to the first association that asks, the others of that client get addresses of the pool.  Firmware and system of
- * one machine have different DUIDs, so the reserved address goes from one identity to the next of the same machine.
+ * one machine have different DUIDs, so the reserved address goes from one identity to the next of the same machine.  While somebody
+ * else uses it there is one of the pool.  What was offered, or is renewed, stays as it is: the reserved one comes by SOLICIT.
  *
  * RFC 8415 16, 18.3, 18.4, 20.1 (no authentication), 21; RFC 3646 3, 4; RFC 5908 4.1.
  *
@@ -84,16 +85,25 @@ static struct lease *lease_of(const struct talk *t, unsigned i)
 	return leases_find(t->v->leases, t->net->pool6, &t->id[i]);
 }
 
-/* May a lease of another port not be moved to this one? */
-static bool is_tied_elsewhere(const struct talk *t, const struct lease *l)
+static bool has_its_mac(const struct talk *t, const struct lease *l)
 {
-	return strcmp(l->port, t->ask->port) != 0 && t->v->world.is_tied(t->v->world.arg, l->port);
+	return memcmp(&l->mac, &t->ask->src_mac, sizeof(l->mac)) == 0;
+}
+
+/* Is a live lease that of another port, and not to be moved to this one? */
+static bool is_anothers(const struct talk *t, const struct lease *l)
+{
+	const struct dhcp_world *w = &t->v->world;
+
+	if (strcmp(l->port, t->ask->port) == 0)
+		return false;
+	return w->is_tied(w->arg, l->port) ||
+	       (l->state == LEASE_BOUND && !has_its_mac(t, l) && w->is_there(w->arg, l->port));
 }
 
 static bool is_owner(const struct talk *t, const struct lease *l)
 {
-	return strcmp(l->port, t->ask->port) == 0 &&
-	       memcmp(&l->mac, &t->ask->src_mac, sizeof(l->mac)) == 0;
+	return strcmp(l->port, t->ask->port) == 0 && has_its_mac(t, l);
 }
 
 /* Is one of the associations somebody else's? */
@@ -104,7 +114,7 @@ static bool is_spoofed(const struct talk *t)
 	for (unsigned i = 0; i < t->m->n_ias; i++) {
 		const struct lease *l = lease_of(t, i);
 
-		if (l && is_live(l) && (is_end ? !is_owner(t, l) : is_tied_elsewhere(t, l)))
+		if (l && is_live(l) && (is_end ? !is_owner(t, l) : is_anothers(t, l)))
 			return true;
 	}
 	return false;
@@ -140,30 +150,32 @@ static void know(struct talk *t)
 /* Of one machine, or of the port that the reservation is for. */
 static bool is_same_machine(const struct talk *t, const struct lease *l)
 {
-	if (is_tied_elsewhere(t, l))
+	if (is_anothers(t, l))
 		return false;
-	return memcmp(&l->mac, &t->ask->src_mac, sizeof(l->mac)) == 0 ||
-	       (t->reserved->port[0] && strcmp(l->port, t->ask->port) == 0);
+	return has_its_mac(t, l) || (t->reserved->port[0] && strcmp(l->port, t->ask->port) == 0);
 }
 
 /*
- * Is the reserved address for association i?  Not if another one of this message has it.  One that this machine had under another
- * identity is taken from that.
+ * Is the reserved address for association i?  has: its lease, or NULL.  Not if another one of this message has it, or somebody
+ * else.  One that this machine had under another identity is taken from that.
  */
-static bool is_for_him(struct talk *t, unsigned i)
+static bool is_for_him(struct talk *t, unsigned i, const struct lease *has)
 {
 	struct lease *l;
 
 	if (!t->reserved)
 		return false;
+	if (has && is_live(has) && t->m->type != DHCP6_SOLICIT)
+		return ip_equal(&has->ip, &t->reserved->ip6);
 	l = leases_at(t->v->leases, t->net->pool6, &t->reserved->ip6);
-	if (!l || !is_live(l) || is_id_of(&t->id[i], l))
+	if (!l || l->state == LEASE_PAST || is_id_of(&t->id[i], l))
 		return true;
 	for (unsigned k = 0; k < t->m->n_ias; k++)
 		if (is_address_ia(&t->m->ia[k]) && is_id_of(&t->id[k], l))
 			return false;
-	if (is_same_machine(t, l))
-		leases_release(t->v->leases, l, t->now_ms);
+	if (!is_live(l) || !is_same_machine(t, l))
+		return false;
+	leases_release(t->v->leases, l, t->now_ms);
 	return true;
 }
 
@@ -193,7 +205,7 @@ static struct lease *give(struct talk *t, unsigned i, bool is_bound)
 	if (t->net->pool6) {
 		range = lease_pool_range(t->net->pool6);
 		t->want.id = &t->id[i];
-		t->want.has_fixed = is_for_him(t, i);
+		t->want.has_fixed = is_for_him(t, i, l);
 		if (t->want.has_fixed)
 			t->want.fixed = t->reserved->ip6;
 		else if (l && is_live(l) && range->is_taken && range->is_taken(range->arg, &l->ip))

@@ -133,6 +133,10 @@ static int check_served(struct check *k, const struct conf_network *n)
 			err = wrong_key(
 				k, n, "ntp6",
 				"ntp6 has IPv6 addresses; those of IPv4 are the option ntp");
+	for (unsigned i = 0; !err && i < d->n_relays; i++)
+		if (!ip_is_v4(&d->relays[i]))
+			err = wrong_key(k, n, "relays",
+					"relays has IPv4 addresses: DHCPv6 is not relayed");
 	return err;
 }
 

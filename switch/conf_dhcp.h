@@ -31,6 +31,7 @@ enum {
 	CONF_CLASSES_MAX = 16,
 	CONF_OPTIONS_MAX = 32, /* of one network, class or reservation */
 	CONF_DNS_MAX = 4,
+	CONF_RELAYS_MAX = 4,
 	CONF_DOMAINS_MAX = 32,
 	CONF_DOMAIN_SIZE = 254, /* text of a domain, terminated, without a dot at the end */
 	CONF_LABEL_SIZE = 64,
@@ -83,6 +84,8 @@ struct conf_dhcp {
 	uint8_t ipv6;	     /* enum conf_dhcp6 */
 	struct ip ntp6[CONF_DNS_MAX]; /* time servers that DHCPv6 tells; IPv6 */
 	uint8_t n_ntp6;
+	struct ip relays[CONF_RELAYS_MAX]; /* that may ask for this network from another one; IPv4 */
+	uint8_t n_relays;
 	struct conf_options options;
 	struct conf_class *classes;
 	size_t n_classes;

@@ -126,6 +126,8 @@ static const struct conf_key dhcp_keys[] = {
 	{NET("ipv6", CONF_WORD, dhcp.ipv6), .words = dhcp6_modes},
 	{.name = "range6", .type = CONF_RANGE6, RANGE(dhcp.first6)},
 	{NET("ntp6", CONF_IPS, dhcp.ntp6), COUNT(conf_network, dhcp.n_ntp6), .max = CONF_DNS_MAX},
+	{NET("relays", CONF_IPS, dhcp.relays), COUNT(conf_network, dhcp.n_relays),
+	 .max = CONF_RELAYS_MAX},
 	{NET("options", CONF_OPTIONS, dhcp.options)},
 	{NET("classes", CONF_CLASSES, dhcp.classes)},
 	{NET("reservations", CONF_RESERVATIONS, dhcp.reservations)},

@@ -410,7 +410,7 @@ void lessor_turn(struct lessor *l)
 struct lessor *lessor_create(struct daemon *d, const int journal_fd[static 2], const char *boot)
 {
 	struct lessor *l = calloc(1, sizeof(*l));
-	const struct dhcp_world world = {l, lessor_net_of_link, lessor_is_tied};
+	const struct dhcp_world world = {l, lessor_net_of_link, lessor_is_tied, lessor_is_there};
 	const struct dns_ways ways = {l, on_dns_answer, on_dns_forward};
 	const struct stream_ways stream = {l, on_stream_send, on_stream_message, on_stream_gone};
 	struct journal_clock now;

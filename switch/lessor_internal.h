@@ -96,6 +96,7 @@ bool lessor_apply_ports(struct lessor *l);
 /* Names and bindings of the configuration, after the networks. */
 void lessor_apply_ties(struct lessor *l, bool is_new);
 bool lessor_is_tied(void *lessor, const char *port);
+bool lessor_is_there(void *lessor, const char *port);
 /* The listener of the store. */
 void lessor_news(void *lessor, const struct lease *lease, enum lease_news news);
 /* Names and bindings of the leases of a network that comes, as they were before. */

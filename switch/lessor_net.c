@@ -111,6 +111,14 @@ static void fill_ntp(struct dhcp_net *n, const struct conf_dhcp *c)
 	n->n_ntp6 = c->n_ntp6;
 }
 
+static void fill_relays(struct dhcp_net *n, const struct conf_dhcp *c)
+{
+	_Static_assert((int)DHCP_NET_RELAYS >= (int)CONF_RELAYS_MAX, "all of the list");
+
+	memcpy(n->relays, c->relays, c->n_relays * sizeof(c->relays[0]));
+	n->n_relays = c->n_relays;
+}
+
 static void fill_dns(struct dhcp_net *n, const struct conf_network *net,
 		     const struct gateway_leg *leg)
 {
@@ -170,6 +178,7 @@ static struct dhcp_net *create_net(const struct lessor *l, const struct conf_net
 	conf_network_zone(net, n.domain);
 	fill_dns(&n, net, leg);
 	fill_ntp(&n, c);
+	fill_relays(&n, c);
 	if (fill_lists(&n, c))
 		made = dhcp_net_create(&n);
 	free_lists(&n);

@@ -41,6 +41,13 @@ bool lessor_is_tied(void *lessor, const char *port)
 	return p && l->port[p->slot].is_strict && atomic_load(&p->state) == PORT_UP;
 }
 
+bool lessor_is_there(void *lessor, const char *port)
+{
+	const struct port *p = port_named(lessor, port);
+
+	return p && atomic_load(&p->state) == PORT_UP;
+}
+
 /* --- names --- */
 
 /* Who says that he is called so: the same for both families, so that nobody gets the IPv6 half of another's name. */

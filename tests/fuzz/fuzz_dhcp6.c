@@ -9,7 +9,7 @@
  *    2 t i  ... with one association i with the address that was given last
  *    3 s    time passes, seconds (two bytes)
  *    4 p    from now on by port p, with its MAC
- *    5 f    the network is another: stateless, off, small, tied, reserved, by bits
+ *    5 f    the network is another: stateless, off, small, tied, reserved, or other ports are gone, by bits
  *
  * Two servers hear the same, and their answers lie in memory of different content: they must be equal, byte for byte, or
  * something that was there before is told.  Each answer is well formed, for whom it says; each address that it gives for a time
@@ -34,7 +34,8 @@ enum {
 	OFF = 4,
 	TIED = 8,
 	RESERVED = 16,
-	NARROW = 32
+	NARROW = 32,
+	GONE = 64
 };
 
 static const uint8_t our_duid[] = {0, 3, 0, 1, 2, 0x76, 0x66, 0, 0, 10};
@@ -59,6 +60,13 @@ static bool is_tied(void *arg, const char *port)
 	(void)arg;
 	(void)port;
 	return f.setting & TIED;
+}
+
+static bool is_there(void *arg, const char *port)
+{
+	(void)arg;
+	(void)port;
+	return !(f.setting & GONE);
 }
 
 static struct ip ip_of(const char *text)
@@ -264,7 +272,7 @@ static void step(struct input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint64_t seed[2] = {1, 2}, secret[2] = {3, 4};
-	const struct dhcp_world world = {.is_tied = is_tied};
+	const struct dhcp_world world = {.is_tied = is_tied, .is_there = is_there};
 	struct input in = {data, size};
 
 	memset(&f, 0, sizeof(f));

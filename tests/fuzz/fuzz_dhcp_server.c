@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fuzz_dhcp_server: hostile clients and relays, in any order, at any time.
+ * fuzz_dhcp_server: hostile clients and relays, in any order, at any time (F04).
  *
  * Input: steps.  Each is a byte, what it does, and more:
  *
@@ -62,7 +62,7 @@ static void receive(struct dhcp_lab *lab, struct input *in, bool is_whole, struc
 	uint8_t *room = malloc(bytes.n + 6), *exact;
 	struct dhcp_ask ask = {
 		.src_mac = dhcp_lab_mac(client),
-		.src = *last,
+		.src = is_whole && how & 0x80 ? dhcp_lab_ip("10.0.10.9") : *last,
 		.dst = lab->net[how % LAB_NETS]->v4.ip,
 		.port = port_of(how),
 		.is_shared = how & 0x40,
@@ -111,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			uint8_t how = take_u8(&in);
 
 			lab->tied = lab->twin->tied = how & 1 ? port_of(how) : NULL;
+			lab->gone = lab->twin->gone = how & 2 ? port_of(how) : NULL;
 		}
 	}
 	dhcp_lab_destroy(lab);

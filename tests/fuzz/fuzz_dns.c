@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fuzz_dns: questions of a guest and answers of a resolver, in any order; PROMISES F08.
+ * fuzz_dns: questions of a guest and answers of a resolver, in any order (F08).
  *
  * Input: steps, each a byte and a length (little-endian, two bytes) and as many bytes, which are
  *

@@ -22,6 +22,13 @@ static bool is_tied(void *arg, const char *port)
 	return l->is_tied && strcmp(port, "vm1") == 0;
 }
 
+static bool is_there(void *arg, const char *port)
+{
+	const struct six_lab *l = arg;
+
+	return !l->is_gone || strcmp(port, "vm1") != 0;
+}
+
 struct ip six_ip(const char *text)
 {
 	struct ip ip;
@@ -49,7 +56,7 @@ int six_setup(void **state)
 {
 	static const uint64_t seed[2] = {1, 2}, secret[2] = {3, 4};
 	struct six_lab *l = calloc(1, sizeof(*l));
-	struct dhcp_world world = {.arg = l, .is_tied = is_tied};
+	struct dhcp_world world = {.arg = l, .is_tied = is_tied, .is_there = is_there};
 
 	if (!l)
 		return -1;

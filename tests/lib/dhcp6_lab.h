@@ -20,6 +20,7 @@ struct six_lab {
 	struct dhcp_reservation reservation[3];
 	uint64_t now_ms;
 	bool is_tied; /* vm1 has its leases tied to it */
+	bool is_gone; /* vm1 is not there */
 	/* What he says, and the answer. */
 	struct dhcp6_writer w;
 	uint8_t bytes[2048];

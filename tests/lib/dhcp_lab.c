@@ -141,6 +141,27 @@ static bool is_tied(void *arg, const char *port)
 	return lab->tied && strcmp(lab->tied, port) == 0;
 }
 
+static bool is_there(void *arg, const char *port)
+{
+	struct dhcp_lab *lab = arg;
+
+	return !lab->gone || strcmp(lab->gone, port) != 0;
+}
+
+void dhcp_lab_reserve(struct dhcp_lab *lab, const struct dhcp_reservation *r)
+{
+	struct dhcp_net *old = lab->net[LAB_OFFICE], n = *old;
+	struct lease_range range = *lease_pool_range(old->pool4);
+
+	n.reservations = (struct dhcp_reservation[]){*r};
+	n.n_reservations = 1;
+	lab->net[LAB_OFFICE] = dhcp_net_create(&n);
+	assert(lab->net[LAB_OFFICE]);
+	range.arg = lab->net[LAB_OFFICE];
+	leases_pool_apply(lab->leases, &range, lab->now_ms);
+	dhcp_net_destroy(old);
+}
+
 /* No address is anybody's while it is another's. */
 static void on_news(void *arg, const struct lease *l, enum lease_news news)
 {
@@ -171,9 +192,11 @@ static struct dhcp_lab *create_one(void)
 				   .vid = 20,
 				   .serves_v4 = true,
 				   .v4 = net_of("10.0.20.1/24"),
-				   .is_router = true};
+				   .is_router = true,
+				   .relays = {dhcp_lab_ip("10.0.10.9"), dhcp_lab_ip("10.0.20.9")},
+				   .n_relays = 2};
 	struct dhcp_net quiet = {.name = "quiet", .vid = 30, .v4 = net_of("10.0.30.1/24")};
-	const struct dhcp_world world = {lab, net_of_link, is_tied};
+	const struct dhcp_world world = {lab, net_of_link, is_tied, is_there};
 
 	assert(lab);
 	lab->now_ms = START_MS;

@@ -7,7 +7,7 @@
  * checked for what is true of every answer; a check that fails aborts.
  *
  *   office   VLAN 10  10.0.10.0/24, ours .1, pool .100-.199, port cap 4, router, domain, options, classes, reservations
- *   storage  VLAN 20  10.0.20.0/24, ours .1, pool .100-.109; may be asked for by relays in office
+ *   storage  VLAN 20  10.0.20.0/24, ours .1, pool .100-.109; may be asked for by relays .10.9 and .20.9 in office
  *   quiet    VLAN 30  10.0.30.0/24, no DHCP
  */
 #ifndef VFAB_TESTS_DHCP_LAB_H
@@ -30,6 +30,7 @@ struct dhcp_lab {
 	struct dhcp_server *server;
 	uint64_t now_ms;
 	const char *tied;		   /* port that has its addresses tied to it; NULL: none */
+	const char *gone;		   /* port that is not there; NULL: all are */
 	struct dhcp_lab_owner owner[LAB_NETS][256]; /* by the last byte */
 	struct dhcp_answer out;		   /* the last answer */
 	struct dhcp_message said;	   /* and read; type 0: silence */
@@ -62,6 +63,8 @@ bool dhcp_lab_send(struct dhcp_lab *lab, enum dhcp_lab_net net, const struct dhc
 bool dhcp_lab_give(struct dhcp_lab *lab, enum dhcp_lab_net net, const struct dhcp_ask *ask);
 void dhcp_lab_conflict(struct dhcp_lab *lab, enum dhcp_lab_net net, const struct ip *ip, const struct mac *mac);
 
+/* The configuration of office is another one: that is its only reservation.  Of this lab alone, not of its twin. */
+void dhcp_lab_reserve(struct dhcp_lab *lab, const struct dhcp_reservation *r);
 /* In office.  Sends and wants an answer of that type, 0: none. */
 void dhcp_lab_expect(struct dhcp_lab *lab, const struct dhcp_lab_ask *a, uint8_t type);
 /* What who is offered, and what it gets in the end: text, which is buf. */

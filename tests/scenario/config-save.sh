@@ -45,7 +45,7 @@ networks:
         nat: {filtering: endpoint-independent, timeouts: {udp: 2m, tcp: 3h, tcp-transitory: 5m, icmp: 90s}, sessions: 1000,
               per-guest: 100, rate: 0, log: destinations, ipv6: routed, exempt: [10.0.0.0/8, 192.0.2.99]}}
   leases: {mode: nat, vlan: 54, ipv4: 10.89.0.0/24, ipv6: "fd89::/64", uplink: wan, dns: [10.89.0.1, 192.0.2.53], domain: leases.example,
-           dhcp: {range: 10.89.0.100-10.89.0.199, lease: 90m, per-port: 7, ipv6: stateful, range6: "fd89::100-fd89::1ff", ntp6: ["fd89::123"],
+           dhcp: {range: 10.89.0.100-10.89.0.199, lease: 90m, per-port: 7, ipv6: stateful, range6: "fd89::100-fd89::1ff", ntp6: ["fd89::123"], relays: [10.88.0.9, 10.89.0.9],
                   options: {ntp: [192.0.2.123, 192.0.2.124], mtu: 1400, time-offset: -3600, routes: "10.9.0.0/16 10.89.0.7", search: "a.example,b",
                             150: "ip:10.89.0.9", 224: "text:it's \"so\"", 225: "hex:00ff", vendor: "01020a", next-server: 10.89.0.5},
                   classes: [{vendor: PXEClient, arch: [0, 7], options: {boot-file: pxelinux.0}}, {arch: 16}],

@@ -11,10 +11,10 @@
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/dhcp-fabric.sh"
 
-# Who may be reached may be asked for.
+# Who may be reached may be asked for, by the relays that it names.
 LEGS="office lab far" SECTIONS="routes: [{from: office, to: far}]"
 OFFICE='per-port: 50, options: {224: "text:'$(printf 'x%.0s' {1..180})'", 225: "text:'$(printf 'y%.0s' {1..150})'"}'
-FAR="per-port: 50, options: {ntp: 10.40.0.7}"
+FAR="per-port: 50, options: {ntp: 10.40.0.7}, relays: [10.40.0.240, 10.10.0.240, 10.40.0.241, 10.10.0.241]"
 dhcp_fabric r:office:"ipv4: 10.10.0.240/24, gateway: 10.10.0.1" c1:office
 mute c1
 
@@ -26,9 +26,9 @@ AGENT = option(1, b"port 7 of a switch") + option(2, b"\x00\x01remote")
 fresh = iter(macs(200))
 
 
-def relayed(kind, mac, agent=AGENT, giaddr="10.40.0.241", options=b"", **fields):
+def relayed(kind, mac, agent=AGENT, giaddr="10.40.0.241", options=b"", src="10.10.0.241", **fields):
     options += option(WANTED, MASK, ROUTER, NTP) + (option(RELAY, agent) if agent is not None else b"")
-    return a.message(kind, options, mac=mac, eth_src=a.mac, eth_dst="02:76:66:00:00:0a", src="10.10.0.241", dst="10.10.0.1", sport=67,
+    return a.message(kind, options, mac=mac, eth_src=a.mac, eth_dst="02:76:66:00:00:0a", src=src, dst="10.10.0.1", sport=67,
                      giaddr=giaddr, hops=1, **fields)
 
 
@@ -70,6 +70,15 @@ for giaddr, what in (("172.16.5.1", "a network that nobody has"), ("10.20.0.241"
     a.none(relayed(DISCOVER, next(fresh), giaddr=giaddr), f"giaddr of {what}: silence")
 for link in "172.16.5.0", "10.20.0.0":
     a.none(relayed(DISCOVER, next(fresh), option(5, link) + AGENT), f"link selection of {link}: silence")
+
+print("-- who is no relay of that network, or not the one that it says")
+before = vfab("lease", "stats", "-o", "json")["dhcp"]["spoofed"]
+for giaddr, src, agent, what in (("10.40.0.50", "10.10.0.241", AGENT, "a giaddr that far does not name"),
+                                 ("10.10.0.50", "10.10.0.50", option(5, "10.40.0.0"), "a link selection by one that far does not name"),
+                                 ("10.40.0.241", "10.10.0.50", AGENT, "from an address that far does not name"),
+                                 ("10.10.0.1", "10.10.0.50", AGENT, "the gateway as giaddr")):
+    a.none(relayed(DISCOVER, next(fresh), agent, giaddr=giaddr, src=src), f"{what}: silence")
+expect(vfab("lease", "stats", "-o", "json")["dhcp"]["spoofed"] - before, 4, "they are counted as spoofed")
 
 print("-- small answers")
 big = option(1, b"z" * 200) + option(2, b"r" * 40)

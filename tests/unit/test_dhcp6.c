@@ -236,6 +236,42 @@ static void test_spoofed(void **state)
 	assert_string_equal(six_at(l, &ip)->port, "vm2");
 }
 
+/* D17: who has heard a DUID gets nothing by it while its owner is there, not even by a reservation of its port. */
+static void test_duid_is_no_secret(void **state)
+{
+	struct six_lab *l = *state;
+	struct ip ip, vm = six_ip("fd00:a::82");
+
+	strcpy(l->reservation[0].port, "vm3");
+	l->reservation[0].ip6 = vm;
+	l->net.n_reservations = 1;
+	six_apply(l, "fd00:a::1000", "fd00:a::1fff", 0);
+	ip = six_lease(l, 1);
+	l->ask.src_mac.b[5] = 6;
+	for (unsigned i = 0; i < 2; i++) {
+		l->ask.port = i ? "vm3" : "vm2";
+		for (uint8_t type = DHCP6_SOLICIT; type <= DHCP6_REBIND; type++) {
+			if (type == DHCP6_ADVERTISE || type == DHCP6_REPLY)
+				continue;
+			six_begin(l, type);
+			six_add_ia(l, DHCP6_OPT_IA_NA, 1, &ip);
+			assert_int_equal(six_ask(l), 0);
+		}
+		assert_int_equal(six_count(l)->spoofed, 5 * (i + 1));
+		assert_int_equal(six_at(l, &ip)->state, LEASE_BOUND);
+		assert_string_equal(six_at(l, &ip)->port, "vm1");
+		assert_memory_equal(six_at(l, &ip)->mac.b, "\2\0\0\0\0\5", 6);
+	}
+	/* Another card of the same machine, when the port is gone. */
+	l->is_gone = true;
+	l->ask.port = "vm2";
+	six_begin(l, DHCP6_RENEW);
+	six_add_ia(l, DHCP6_OPT_IA_NA, 1, &ip);
+	six_ask(l);
+	assert_memory_equal(&(struct ip[]){six_got(l, 0)}[0], &ip, 16);
+	assert_string_equal(six_at(l, &ip)->port, "vm2");
+}
+
 /* RFC 8415 16 and 18.4: what a message must and must not have. */
 static void test_rules(void **state)
 {
@@ -364,7 +400,9 @@ static void test_reserved(void **state)
 	dhcp6_write(&l->w, DHCP6_OPT_CLIENT_ID, other, sizeof(other));
 	six_add_ia(l, DHCP6_OPT_IA_NA, 9, NULL);
 	assert_true(six_ask(l) > 0);
-	assert_int_equal(six_ia_status(l, DHCP6_OPT_IA_NA, 0), DHCP6_NO_ADDRS_AVAIL);
+	ip = six_got(l, 0);
+	assert_memory_not_equal(&ip, &db, 16);
+	assert_int_equal(six_at(l, &db)->mac.b[5], 77);
 	/* By port. */
 	l->ask.port = "vm3";
 	other[3] = 8;
@@ -393,6 +431,47 @@ static void test_reserved_since(void **state)
 	assert_memory_not_equal(&ip, &old, 16);
 	assert_int_equal(six_address(l, 0, 1, &ip), 0);
 	assert_memory_equal(&ip, &old, 16);
+}
+
+/* One that came later moves its client when that starts again; while somebody else has it there is another one. */
+static void test_reserved_later(void **state)
+{
+	struct six_lab *l = *state;
+	struct ip mine = six_lease(l, 1), web = six_ip("fd00:a::80"), ip;
+	static const uint8_t renewals[] = {DHCP6_RENEW, DHCP6_REBIND, DHCP6_REQUEST};
+
+	l->reservation[0].ip6 = web;
+	l->reservation[0].mac = l->ask.src_mac;
+	l->net.n_reservations = 1;
+	six_apply(l, "fd00:a::1000", "fd00:a::1fff", 0);
+	for (unsigned i = 0; i < sizeof(renewals); i++) {
+		six_begin(l, renewals[i]);
+		six_add_ia(l, DHCP6_OPT_IA_NA, 1, &mine);
+		six_ask(l);
+		assert_memory_equal(&(struct ip[]){six_got(l, 0)}[0], &mine, 16);
+		assert_null(six_at(l, &web));
+	}
+	assert_memory_equal(&(struct ip[]){six_lease(l, 1)}[0], &web, 16);
+	/* Another's, that is in use: no matter, for now. */
+	l->ask.src_mac.b[5] = 6;
+	l->ask.port = "vm2";
+	l->reservation[0].mac = l->ask.src_mac;
+	six_apply(l, "fd00:a::1000", "fd00:a::1fff", 0);
+	ip = six_lease(l, 2);
+	assert_memory_not_equal(&ip, &web, 16);
+	assert_int_equal(six_count(l)->none_free, 0);
+	assert_string_equal(six_at(l, &web)->port, "vm1");
+	six_begin(l, DHCP6_RENEW);
+	six_add_ia(l, DHCP6_OPT_IA_NA, 2, &ip);
+	six_ask(l);
+	assert_memory_equal(&(struct ip[]){six_got(l, 0)}[0], &ip, 16);
+	leases_decline(l->leases, six_at(l, &web), l->now_ms);
+	ip = six_lease(l, 3);
+	assert_memory_not_equal(&ip, &web, 16);
+	/* Free. */
+	l->now_ms += LEASE_QUARANTINE_MS;
+	leases_tick(l->leases, l->now_ms, 10);
+	assert_memory_equal(&(struct ip[]){six_lease(l, 3)}[0], &web, 16);
 }
 
 static void test_modes(void **state)
@@ -498,9 +577,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many, six_setup, six_teardown),
 		cmocka_unit_test_setup_teardown(test_not_his, six_setup, six_teardown),
 		cmocka_unit_test_setup_teardown(test_spoofed, six_setup, six_teardown),
+		cmocka_unit_test_setup_teardown(test_duid_is_no_secret, six_setup, six_teardown),
 		cmocka_unit_test_setup_teardown(test_rules, six_setup, six_teardown),
 		cmocka_unit_test_setup_teardown(test_reserved, six_setup, six_teardown),
 		cmocka_unit_test_setup_teardown(test_reserved_since, six_setup, six_teardown),
+		cmocka_unit_test_setup_teardown(test_reserved_later, six_setup, six_teardown),
 		cmocka_unit_test_setup_teardown(test_modes, six_setup, six_teardown),
 		cmocka_unit_test_setup_teardown(test_cap, six_setup, six_teardown),
 		cmocka_unit_test_setup_teardown(test_name, six_setup, six_teardown),

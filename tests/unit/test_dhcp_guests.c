@@ -75,6 +75,49 @@ static void d17_who_lies_about_itself_is_ignored(void **state)
 	assert_string_equal(dhcp_lab_lease(lab, ip)->port, "c2");
 }
 
+/* D17: who has heard a client id does not get the lease, nor ends it, while its owner is there. */
+static void d17_a_client_id_is_no_secret(void **state)
+{
+	static const char *const ports[] = {"c2", "c9" /* has a reservation */};
+	struct dhcp_lab *lab = *state;
+	struct dhcp_lab_ask a = {.mac = 1, .id = "one"}, thief;
+	char ip[IP_TEXT];
+	unsigned spoofed = 0;
+
+	dhcp_lab_bound(lab, &a, ip);
+	for (unsigned i = 0; i < 4; i++) {
+		thief = (struct dhcp_lab_ask){.mac = 2, .id = "one", .port = ports[i / 2]};
+		if (i % 2) { /* as a relay it can say any MAC */
+			thief.mac = 1;
+			thief.src_mac = 2;
+			thief.giaddr = thief.src = "10.0.10.9";
+		}
+		thief.type = DHCP_DISCOVER;
+		dhcp_lab_expect(lab, &thief, 0);
+		thief.type = DHCP_REQUEST;
+		thief.address = ip; /* INIT-REBOOT */
+		dhcp_lab_expect(lab, &thief, 0);
+		thief.server = "10.0.10.1"; /* SELECTING */
+		dhcp_lab_expect(lab, &thief, 0);
+		thief.server = "10.0.10.2";
+		dhcp_lab_expect(lab, &thief, 0);
+		thief.address = thief.server = NULL;
+		thief.ciaddr = ip; /* REBINDING, RENEWING */
+		dhcp_lab_expect(lab, &thief, 0);
+		thief.dst = "10.0.10.1";
+		dhcp_lab_expect(lab, &thief, 0);
+		spoofed += 6;
+		assert_int_equal(dhcp_lab_counted(lab)->spoofed, spoofed);
+		assert_int_equal(dhcp_lab_state(lab, ip), LEASE_BOUND);
+		assert_string_equal(dhcp_lab_lease(lab, ip)->port, "c1");
+		assert_int_equal(dhcp_lab_lease(lab, ip)->mac.b[5], 1);
+	}
+	/* Its port is down: who has that id may be the same machine with another card. */
+	lab->gone = lab->twin->gone = "c1";
+	dhcp_lab_expect(lab, &thief, DHCP_ACK);
+	assert_string_equal(dhcp_lab_lease(lab, ip)->port, "c9");
+}
+
 /* D18 */
 static void d18_one_port_does_not_starve_the_others(void **state)
 {
@@ -89,7 +132,7 @@ static void d18_one_port_does_not_starve_the_others(void **state)
 
 		snprintf(id, sizeof(id), "%u", i);
 		if (i % 2) { /* nor by the way of a relay of its own */
-			a.giaddr = "10.0.10.9";
+			a.giaddr = a.src = "10.0.10.9";
 			a.src_mac = 3;
 		}
 		answers += dhcp_lab_send(lab, LAB_OFFICE, &a);
@@ -204,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(d16_other_networks_are_not_served),
 		TEST(d17_who_lies_about_itself_is_ignored),
+		TEST(d17_a_client_id_is_no_secret),
 		TEST(d18_one_port_does_not_starve_the_others),
 		TEST(d20_malformed_messages_do_no_harm),
 		TEST(m10_messages_of_any_length),

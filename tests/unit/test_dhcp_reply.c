@@ -388,6 +388,7 @@ static void d11_option_82_comes_back(void **state)
 	uint8_t more[1200];
 
 	fill(lab, 10, 50);
+	a.src = "10.0.10.9";
 	a.giaddr = "10.0.20.9";
 	for (unsigned n = 0; n < 1000; n += 7) {
 		size_t at = 0;

@@ -330,6 +330,12 @@ static void d09_a_client_is_its_client_id(void **state)
 	assert_string_equal(dhcp_lab_bound(lab, &a, other), ip);
 	a.id = NULL;
 	assert_string_not_equal(dhcp_lab_bound(lab, &a, other), ip);
+	/* The guest has moved: nobody is where it was. */
+	a = (struct dhcp_lab_ask){.mac = 3, .id = b.id, .port = "c2"};
+	lab->gone = lab->twin->gone = "c1";
+	dhcp_lab_bound(lab, &b, ip);
+	assert_string_equal(dhcp_lab_bound(lab, &a, other), ip);
+	assert_string_equal(dhcp_lab_lease(lab, ip)->port, "c2");
 }
 
 /* --- Relays --- */
@@ -347,6 +353,7 @@ static void d11_relayed_clients_get_an_address_of_their_network(void **state)
 	struct ip ip;
 	char text[IP_TEXT];
 
+	a.src = "10.0.10.9";
 	dhcp_lab_expect(lab, &a, DHCP_OFFER);
 	assert_true(prefix_holds(&lab->net[LAB_STORAGE]->v4, &lab->said.h.yiaddr));
 	check_ip(&lab->out.ends.src, office);
@@ -354,7 +361,7 @@ static void d11_relayed_clients_get_an_address_of_their_network(void **state)
 	check_ip(&ip, office);
 	assert_false(lab->out.has_probe); /* nobody there would hear it */
 
-	a.giaddr = "10.0.10.9";
+	a.src = a.giaddr = "10.0.10.9";
 	dhcp_lab_expect(lab, &a, DHCP_OFFER);
 	assert_true(prefix_holds(&lab->net[LAB_OFFICE]->v4, &lab->said.h.yiaddr));
 	a.more = link;
@@ -369,6 +376,7 @@ static void d11_relayed_clients_get_an_address_of_their_network(void **state)
 	dhcp_lab_expect(lab, &a, DHCP_OFFER);
 	assert_true(prefix_holds(&lab->net[LAB_OFFICE]->v4, &lab->said.h.yiaddr));
 
+	a.src = "10.0.10.9";
 	a.giaddr = "10.0.20.9";
 	a.more = server;
 	a.n_more = sizeof(server);
@@ -392,6 +400,62 @@ static void d11_relayed_clients_get_an_address_of_their_network(void **state)
 	assert_true(prefix_holds(&lab->net[LAB_OFFICE]->v4, &lab->said.h.yiaddr));
 }
 
+/* D11: no guest takes the addresses of another network, nor is it somebody else that answers go to. */
+static void d11_only_named_relays_ask_for_another_network(void **state)
+{
+	static const uint8_t link[] = {82, 6, 5, 4, 10, 0, 20, 0};
+	struct dhcp_lab *lab = *state;
+	static const struct {
+		const char *giaddr, *src;
+		bool has_link, is_good;
+	} table[] = {
+		{"10.0.20.9", "10.0.10.9", false, true},  {"10.0.10.9", "10.0.10.9", true, true},
+		{"10.0.20.8", "10.0.10.9", false, false}, /* not named */
+		{"10.0.10.8", "10.0.10.8", true, false},  {"10.0.20.9", "10.0.10.8", false, false},
+		{"10.0.20.9", NULL, false, false},	  {"10.0.10.9", NULL, true, false},
+		{"10.0.10.9", "10.0.10.9", false, true}, /* its own network */
+		{"10.0.10.8", "10.0.10.8", false, true},  {"10.0.10.8", NULL, false, true},
+		{"10.0.10.1", NULL, false, false}, /* ours */
+	};
+	unsigned spoofed = 0;
+
+	for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct dhcp_lab_ask a = {.type = DHCP_DISCOVER, .mac = 1, .src_mac = 9};
+
+		a.giaddr = table[i].giaddr;
+		a.src = table[i].src;
+		a.more = link;
+		a.n_more = table[i].has_link ? sizeof(link) : 0;
+		dhcp_lab_expect(lab, &a, table[i].is_good ? DHCP_OFFER : 0);
+		spoofed += !table[i].is_good;
+		assert_int_equal(dhcp_lab_counted(lab)->spoofed, spoofed);
+	}
+	for (uint16_t i = 0; i < 256; i++) {
+		struct dhcp_lab_ask a = {.type = DHCP_DISCOVER, .mac = (uint8_t)i, .src_mac = 9};
+
+		a.src = "10.0.10.50";
+		a.giaddr = "10.0.20.50";
+		dhcp_lab_expect(lab, &a, 0);
+	}
+	assert_int_equal(leases_of_port(lab->leases, lab->net[LAB_OFFICE]->pool4, "c1"), 1);
+	assert_true(dhcp_lab_send(lab, LAB_STORAGE,
+				  &(struct dhcp_lab_ask){.type = DHCP_DISCOVER, .mac = 5}));
+}
+
+/* D11: a relay that broadcasts what it hears has the address that it says. */
+static void d11_a_relay_is_who_it_says(void **state)
+{
+	struct dhcp_lab *lab = *state;
+	struct dhcp_lab_ask a = {.type = DHCP_DISCOVER, .mac = 1, .src_mac = 9};
+	char ip[IP_TEXT];
+
+	a.giaddr = dhcp_lab_bound(lab, &(struct dhcp_lab_ask){.mac = 8}, ip);
+	dhcp_lab_expect(lab, &a, 0);
+	assert_int_equal(dhcp_lab_counted(lab)->spoofed, 1);
+	a.src_mac = 8;
+	dhcp_lab_expect(lab, &a, DHCP_OFFER);
+}
+
 /* D11: what a relayed client sends by itself comes through a router, from that router's MAC. */
 static void d11_relayed_clients_renew_through_a_router(void **state)
 {
@@ -400,6 +464,7 @@ static void d11_relayed_clients_renew_through_a_router(void **state)
 	struct dhcp_lab_ask renewal = {.type = DHCP_REQUEST, .mac = 1, .src_mac = 8, .dst = office};
 	char ip[IP_TEXT];
 
+	a.src = "10.0.10.9";
 	a.giaddr = "10.0.20.9";
 	dhcp_lab_expect(lab, &a, DHCP_OFFER);
 	a.type = DHCP_REQUEST;
@@ -453,9 +518,17 @@ static void reservations_are_kept(void **state)
 	lab->tied = lab->twin->tied = "c1";
 	web.id = "thief";
 	web.port = "c2";
-	web.type = DHCP_DISCOVER;
-	dhcp_lab_expect(lab, &web, 0);
-	assert_int_equal(dhcp_lab_counted(lab)->none_free, 1);
+	assert_string_not_equal(dhcp_lab_offered(lab, &web, ip), "10.0.10.10");
+	assert_int_equal(dhcp_lab_state(lab, "10.0.10.10"), LEASE_BOUND);
+	lab->tied = lab->twin->tied = NULL;
+	/* Nor does who says it as a relay, unless it is its own client's. */
+	web = (struct dhcp_lab_ask){.mac = 0xaa, .id = "relay", .port = "c2", .src_mac = 2};
+	web.giaddr = web.src = "10.0.10.9";
+	assert_string_not_equal(dhcp_lab_offered(lab, &web, ip), "10.0.10.10");
+	assert_int_equal(dhcp_lab_state(lab, "10.0.10.10"), LEASE_BOUND);
+	web.port = "c1";
+	web.id = "relay2";
+	assert_string_equal(dhcp_lab_offered(lab, &web, ip), "10.0.10.10");
 
 	assert_string_equal(dhcp_lab_bound(lab, &dev, ip), "10.0.10.110");
 	assert_string_equal(dhcp_lab_bound(lab, &port, ip), "10.0.10.19");
@@ -469,6 +542,80 @@ static void reservations_are_kept(void **state)
 	dev = (struct dhcp_lab_ask){.type = DHCP_DISCOVER, .mac = 6, .port = "c3"};
 	dev.address = "10.0.10.10";
 	assert_string_not_equal(dhcp_lab_offered(lab, &dev, ip), "10.0.10.10");
+}
+
+/* D05: a reservation that came later moves its client when that starts again, not before. */
+static void reservations_come_with_the_next_start(void **state)
+{
+	struct dhcp_lab *lab = *state;
+	struct dhcp_lab_ask a = {.mac = 1}, other = {.mac = 2, .port = "c2"};
+	struct dhcp_reservation r = {.mac = dhcp_lab_mac(1), .ip = dhcp_lab_ip("10.0.10.21")};
+	char ip[IP_TEXT], text[IP_TEXT];
+
+	dhcp_lab_bound(lab, &a, ip);
+	for (struct dhcp_lab *i = lab; i; i = i->twin)
+		dhcp_lab_reserve(i, &r);
+	a = (struct dhcp_lab_ask){.type = DHCP_REQUEST, .mac = 1, .ciaddr = ip, .src = ip};
+	dhcp_lab_expect(lab, &a, DHCP_ACK); /* REBINDING */
+	a.dst = office;
+	dhcp_lab_expect(lab, &a, DHCP_ACK); /* RENEWING */
+	a.server = office;
+	dhcp_lab_expect(lab, &a, DHCP_ACK);
+	assert_int_equal(dhcp_lab_state(lab, "10.0.10.21"), LEASE_PAST);
+	a = (struct dhcp_lab_ask){.type = DHCP_REQUEST, .mac = 1, .ciaddr = "10.0.10.151"};
+	dhcp_lab_expect(lab, &a, DHCP_NAK); /* not what it has */
+	a = (struct dhcp_lab_ask){.mac = 1};
+	assert_string_equal(dhcp_lab_bound(lab, &a, text), "10.0.10.21");
+	/* INIT-REBOOT too. */
+	r.ip = dhcp_lab_ip("10.0.10.22");
+	for (struct dhcp_lab *i = lab; i; i = i->twin)
+		dhcp_lab_reserve(i, &r);
+	a = (struct dhcp_lab_ask){.type = DHCP_REQUEST, .mac = 1, .address = "10.0.10.21"};
+	dhcp_lab_expect(lab, &a, DHCP_NAK);
+	a = (struct dhcp_lab_ask){.mac = 1};
+	assert_string_equal(dhcp_lab_bound(lab, &a, text), "10.0.10.22");
+	/* What became another's is over when it is renewed. */
+	dhcp_lab_bound(lab, &other, ip);
+	r.ip = dhcp_lab_ip(ip);
+	for (struct dhcp_lab *i = lab; i; i = i->twin)
+		dhcp_lab_reserve(i, &r);
+	other = (struct dhcp_lab_ask){.type = DHCP_REQUEST, .mac = 2, .port = "c2", .ciaddr = ip};
+	dhcp_lab_expect(lab, &other, DHCP_NAK);
+}
+
+/* D13: while somebody else has the reserved address, or nobody can, there is another one. */
+static void a_reserved_address_in_use_is_waited_for(void **state)
+{
+	struct dhcp_lab *lab = *state;
+	struct dhcp_lab_ask a = {.mac = 1}, old = {.mac = 2, .port = "c2"};
+	struct dhcp_reservation r = {.mac = dhcp_lab_mac(1)};
+	char ip[IP_TEXT], mine[IP_TEXT], text[IP_TEXT];
+
+	dhcp_lab_bound(lab, &old, ip);
+	r.ip = dhcp_lab_ip(ip);
+	for (struct dhcp_lab *i = lab; i; i = i->twin)
+		dhcp_lab_reserve(i, &r);
+	assert_string_not_equal(dhcp_lab_bound(lab, &a, mine), ip);
+	assert_int_equal(dhcp_lab_counted(lab)->none_free, 0);
+	assert_string_equal(dhcp_lab_lease(lab, ip)->port, "c2");
+	a = (struct dhcp_lab_ask){.type = DHCP_REQUEST, .mac = 1, .address = mine};
+	dhcp_lab_expect(lab, &a, DHCP_ACK); /* INIT-REBOOT */
+	/* It comes free between an offer and its request. */
+	a = (struct dhcp_lab_ask){.mac = 1, .id = "new", .type = DHCP_REQUEST, .server = office};
+	a.address = dhcp_lab_offered(lab, &(struct dhcp_lab_ask){.mac = 1, .id = "new"}, mine);
+	dhcp_lab_pass(lab, 10 * S);
+	old.type = DHCP_RELEASE;
+	old.server = office;
+	old.ciaddr = ip;
+	dhcp_lab_expect(lab, &old, 0);
+	dhcp_lab_expect(lab, &a, DHCP_ACK);
+	assert_string_equal(dhcp_lab_bound(lab, &(struct dhcp_lab_ask){.mac = 1}, text), ip);
+	/* Declined: somebody whom we do not know uses it. */
+	a = (struct dhcp_lab_ask){.type = DHCP_DECLINE, .mac = 1, .server = office, .address = ip};
+	dhcp_lab_expect(lab, &a, 0);
+	assert_int_equal(dhcp_lab_state(lab, ip), LEASE_DECLINED);
+	a = (struct dhcp_lab_ask){.mac = 1};
+	assert_string_not_equal(dhcp_lab_bound(lab, &a, text), ip);
 }
 
 /* D14: of what is new to a client it is asked whether somebody uses it. */
@@ -595,9 +742,13 @@ int main(void)
 		TEST(d08_informs),
 		TEST(d09_a_client_is_its_client_id),
 		TEST(d11_relayed_clients_get_an_address_of_their_network),
+		TEST(d11_only_named_relays_ask_for_another_network),
+		TEST(d11_a_relay_is_who_it_says),
 		TEST(d11_relayed_clients_renew_through_a_router),
 		TEST(d13_the_same_client_gets_the_same_address),
 		TEST(reservations_are_kept),
+		TEST(reservations_come_with_the_next_start),
+		TEST(a_reserved_address_in_use_is_waited_for),
 		TEST(d14_an_address_in_use_is_not_given),
 		TEST(d14_only_the_answer_to_a_probe_counts),
 		TEST(d14_probes_are_few),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Unit tests of dhcp/dns_wire: answers checked to their last record (M11, the DNSpooq row of PROMISES: names in records, lengths
+ * Unit tests of dhcp/dns_wire: answers checked to their last record (M11, DNSpooq: names in records, lengths
  * that lie), what is kept of them, and the text of names.
  */
 #include <setjmp.h>
