@@ -51,6 +51,7 @@ struct gateway_leg {
 	unsigned n_more;
 	struct ip next4, next6;	       /* outside: the next hop; all zero: none */
 	uint32_t mtu;		       /* of the IP packet */
+	uint32_t told_mtu;	       /* inside: that hosts are told, by advertisements and DHCP; 0: mtu, and DHCP says nothing */
 	bool is_outside, is_host_only; /* of the latter the kernel is the gateway */
 	bool is_nat;		       /* inside: to be translated on its way out, by `outside` */
 	bool routes_v6;		       /* inside: its IPv6 goes out untranslated; outside: ND is answered for such networks */

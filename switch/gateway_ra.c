@@ -149,7 +149,7 @@ static void write_advert(struct advert *a, const struct gateway_leg *leg)
 	a->b[5] = leg->ra_flags;
 	write_be16(a->b + 6, is_way_out(leg) ? RA_LIFETIME_S : 0);
 	o = add_option(a, OPTION_MTU, MTU_BYTES);
-	write_be32(o + 4, leg->mtu);
+	write_be32(o + 4, leg->told_mtu ? leg->told_mtu : leg->mtu);
 	add_prefix(a, &leg->v6, prefix_flags(&leg->v6, leg->is_slaac), false);
 	add_names(a, leg);
 }

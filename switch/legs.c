@@ -160,6 +160,7 @@ static bool fill_inside(struct gateway_leg *leg, const struct conf *c,
 	if (net->ipv6.is_set)
 		leg->v6.ip = prefix_first(&net->ipv6);
 	leg->mtu = net->mtu ? net->mtu : MTU_DEFAULT;
+	leg->told_mtu = net->mtu;
 	leg->is_host_only = net->mode == NET_HOST_ONLY;
 	leg->is_nat = out >= 0;
 	leg->outside = out >= 0 ? (uint16_t)(first_uplink + (unsigned)out) : LEG_NONE;
@@ -228,6 +229,15 @@ static bool has_leg(const struct conf *c, const struct conf_network *net)
 	return false;
 }
 
+/* What hosts are told where the configuration names no MTU: what goes out by the uplink in one piece. */
+static void tell_mtu(const struct gateway_conf *g, struct gateway_leg *leg)
+{
+	const struct gateway_leg *out = &g->leg[leg->outside];
+
+	if (leg->told_mtu == 0 && leg->outside && out->mtu < leg->mtu)
+		leg->told_mtu = out->mtu;
+}
+
 /* Which legs may begin to speak to which. */
 static bool fill_routes(struct gateway_conf *g, const struct conf *c)
 {
@@ -275,6 +285,8 @@ struct gateway_conf *legs_create(const struct conf *c, const struct uplinks *u,
 	g->n_legs = n;
 	for (unsigned i = 1; i < n; i++)
 		g->leg_of[g->leg[i].vid] = (uint16_t)i;
+	for (unsigned i = 1; i < first_uplink; i++)
+		tell_mtu(g, &g->leg[i]);
 	for (unsigned i = 1; i < first_uplink; i++)
 		if (g->leg[i].routes_v6 && g->leg[i].outside)
 			g->leg[g->leg[i].outside].routes_v6 = true;

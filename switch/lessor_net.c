@@ -13,7 +13,7 @@
 #include "switch/legs.h"
 #include "switch/lessor_internal.h"
 
-enum { PROBES_PER_S = 100, MTU_DEFAULT = 1500, CAP_MOST = GUARD_BINDINGS };
+enum { PROBES_PER_S = 100, CAP_MOST = GUARD_BINDINGS };
 
 /* --- the lists of the configuration, as the servers want them: borrowed by dhcp_net_create(), then freed --- */
 
@@ -85,19 +85,6 @@ static void free_lists(struct dhcp_net *n)
 	free(n->reservations);
 }
 
-/* What guests can send in one piece on their way out; where networks go nowhere, what the network takes. */
-static uint16_t mtu_of(const struct lessor *l, const struct conf_network *net)
-{
-	const struct gateway_conf *legs = l->d->fabric->legs;
-	const struct gateway_leg *leg = &legs->leg[legs->leg_of[net->vlan]];
-	uint32_t mtu = net->mtu ? net->mtu : MTU_DEFAULT;
-
-	if (!net->mtu && leg->outside && legs->leg[leg->outside].mtu < mtu)
-		mtu = legs->leg[leg->outside].mtu;
-	return mtu == MTU_DEFAULT && !net->mtu ? 0
-					       : (uint16_t)(mtu > UINT16_MAX ? UINT16_MAX : mtu);
-}
-
 static uint32_t lease_s_of(const struct conf_dhcp *c)
 {
 	uint64_t s = c->lease_ms / 1000;
@@ -154,8 +141,7 @@ static bool is_router(const struct gateway_leg *leg)
 }
 
 /* What its servers work by; NULL: no memory. */
-static struct dhcp_net *create_net(const struct lessor *l, const struct conf_network *net,
-				   const struct gateway_leg *leg)
+static struct dhcp_net *create_net(const struct conf_network *net, const struct gateway_leg *leg)
 {
 	const struct conf_dhcp *c = &net->dhcp;
 	struct dhcp_net n = {
@@ -169,7 +155,7 @@ static struct dhcp_net *create_net(const struct lessor *l, const struct conf_net
 		.mac = leg->mac,
 		.is_router = is_router(leg),
 		.lease_s = lease_s_of(c),
-		.mtu = mtu_of(l, net),
+		.mtu = leg->told_mtu < UINT16_MAX ? (uint16_t)leg->told_mtu : UINT16_MAX,
 		.probes = PROBES_PER_S,
 	};
 	struct dhcp_net *made = NULL;
@@ -351,7 +337,7 @@ void lessor_apply_nets(struct lessor *l)
 
 		if (!leg->vid || !leg->serves)
 			continue;
-		n = create_net(l, net, leg);
+		n = create_net(net, leg);
 		l->net[net->vlan] = n;
 		if (!n) {
 			log_err("network %s: no memory: DHCP is not served", net->name);

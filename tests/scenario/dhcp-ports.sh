@@ -9,10 +9,19 @@
 
 LEGS="office lab"
 OFFICE="per-port: 4"
+NETWORK_KEYS="uplink: host"
 # As many name servers as there may be: once the gateway was one too many.
-NETWORKS="  six: {mode: nat, vlan: 60, ipv4: 10.60.0.0/24, ipv6: 'fd00:60::/64', dns: ['fd00:60::1','fd00:60::2','fd00:60::3','fd00:60::4']}
-  four: {mode: nat, vlan: 61, ipv4: 10.61.0.0/24, ipv6: 'fd00:61::/64', dns: [10.61.0.1, 192.0.2.9, 192.0.2.8, 192.0.2.7]}"
-dhcp_fabric s1:six f1:four p1:office:"ipv4: dhcp" p2:office:"ipv4: dhcp, guard: strict" l1:lab:"ipv4: dhcp"
+# The way out of jumpy has an MTU of 1400.
+ns fab -6
+ns out
+link fab up0 out eth0
+ip -n "$fab" link set up0 mtu 1400
+UPLINKS="  host: {kind: host}
+  short: {kind: interface, interface: up0, address: 192.0.2.1/24}"
+NETWORKS="  jumpy: {mode: nat, vlan: 62, ipv4: 10.62.0.0/24, ipv6: 'fd00:62::/64', uplink: short}
+  six: {mode: nat, vlan: 60, uplink: host, ipv4: 10.60.0.0/24, ipv6: 'fd00:60::/64', dns: ['fd00:60::1','fd00:60::2','fd00:60::3','fd00:60::4']}
+  four: {mode: nat, vlan: 61, uplink: host, ipv4: 10.61.0.0/24, ipv6: 'fd00:61::/64', dns: [10.61.0.1, 192.0.2.9, 192.0.2.8, 192.0.2.7]}"
+dhcp_fabric j1:jumpy s1:six f1:four p1:office:"ipv4: dhcp" p2:office:"ipv4: dhcp, guard: strict" l1:lab:"ipv4: dhcp"
 
 has_address()
 {
@@ -34,6 +43,22 @@ for name in s1 f1; do
 	expect run $name timeout 10 busybox udhcpc -i eth0 -n -q -f -s /bin/true
 done
 refuse has_event restart
+
+echo "-- the MTU of the way out is told, by DHCP and by advertisements"
+cat >"$T/told" <<'EOS'
+#!/bin/sh
+[ "$1" != bound ] || echo "told an MTU of $mtu"
+EOS
+chmod +x "$T/told"
+expect_eq "by DHCP" "$(run j1 timeout 10 busybox udhcpc -i eth0 -n -q -f -O mtu -s "$T/told" 2>/dev/null | grep told)" "told an MTU of 1400"
+has_told()
+{
+	[ "$(nsenter --net="/run/netns/$j1" sysctl -n net.ipv6.conf.eth0.mtu)" = 1400 ]
+}
+nsenter --net="/run/netns/$j1" sysctl -qw net.ipv6.conf.eth0.accept_ra=2 net.ipv6.conf.eth0.router_solicitations=3
+ip -n "$j1" link set eth0 down
+ip -n "$j1" link set eth0 up
+wait_for 20 has_told
 
 echo "-- the switch dies: nothing is lost, and the address was never away"
 run p1 ping -i 0.05 -W 2 10.10.0.1 >"$T/pings" &
