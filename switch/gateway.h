@@ -119,9 +119,8 @@ void gateway_destroy(struct gateway *g); /* NULL is fine */
 
 /* --- Data --- */
 
-/* Does a leg take this group frame?  ARP and ND for its addresses and claims to them, RS of a network that it advertises, what
- * DHCP asks where it is served, or says to the leg's MAC; a frame that it takes goes nowhere else.  For group frames on VLANs
- * with a leg; no lock. */
+/* Does a leg take this group frame?  ARP and ND for its addresses and claims to them, RS where it advertises, what DHCP asks
+ * where it is served, or says to the leg's MAC; such a frame goes nowhere else.  Of VLANs with a leg; no lock. */
 bool gateway_wants(const struct gateway_leg *leg, const struct frame *f);
 /* Unicast to the MAC of a host-only leg: is it for a service, or for another network that routes let it reach?  No lock. */
 bool gateway_routes(const struct gateway_conf *c, const struct gateway_leg *leg, const struct frame *f);
