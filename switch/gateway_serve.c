@@ -202,7 +202,9 @@ int gateway_send(struct gateway *g, uint16_t vid, const uint8_t *frame, uint16_t
 int gateway_send_ip(struct gateway *g, const struct gateway_packet *k, const uint8_t *l4,
 		    uint16_t n)
 {
-	return n > FRAME_MOST - ETH_HEADER - IPV6_BYTES ? -ENOBUFS : queue(g, k, l4, n);
+	unsigned header = ip_is_v4(&k->src) ? IPV4_BYTES : IPV6_BYTES;
+
+	return n > FRAME_MOST - ETH_HEADER - header ? -ENOBUFS : queue(g, k, l4, n);
 }
 
 /* Frame or packet, from the leg. */

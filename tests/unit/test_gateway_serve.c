@@ -240,7 +240,7 @@ static void test_crowd(void **state)
 static void test_send(void **state)
 {
 	struct gateway_packet k = {.vid = VID_A, .csum_at = 6, .proto = PROTO_UDP};
-	static uint8_t udp[8 + 100];
+	static uint8_t udp[8 + 100], large[1480];
 	struct lab *l = *state;
 
 	gate_tick(l, 1000);
@@ -250,6 +250,8 @@ static void test_send(void **state)
 	k.mac = gate_host(VID_A, 5);
 	assert_int_equal(gateway_send_ip(l->g, &k, udp, sizeof(udp)), 0);
 	k.vid = 7; /* nobody's */
+	assert_int_equal(gateway_send_ip(l->g, &k, large, 1480), 0);
+	assert_int_not_equal(gateway_send_ip(l->g, &k, large, 1481), 0);
 	assert_int_equal(gateway_send_ip(l->g, &k, udp, sizeof(udp)), 0);
 	assert_true(ip_parse("fd00:a::1", &k.src) && ip_parse("fd00:a::5", &k.dst));
 	k.vid = VID_A;
@@ -262,7 +264,7 @@ static void test_send(void **state)
 	assert_memory_equal(out.b, &k.mac, 6);
 	gate_made(l, 1, &out);
 	assert_int_equal(out.b[IP + 6], PROTO_UDP);
-	assert_int_not_equal(gateway_send_ip(l->g, &k, udp, 1500), 0);
+	assert_int_not_equal(gateway_send_ip(l->g, &k, large, 1461), 0);
 }
 
 /* An outbox that is full says so, and what is in it goes out, a vector a tick. */
