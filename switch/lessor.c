@@ -161,23 +161,9 @@ static void receive_dhcp6(struct lessor *l, const struct dhcp_net *net,
 		hold(l, &k, DHCP6_SERVER_PORT, DHCP6_CLIENT_PORT, a.payload, a.len);
 }
 
-static void receive_dns(struct lessor *l, const struct gateway_datagram *g)
+static struct stream_ends ends_of(const struct gateway_datagram *g)
 {
-	const struct dns_asker from = {
-		.vid = g->vid,
-		.slot = g->slot,
-		.mac = g->src_mac,
-		.src = g->src,
-		.dst = g->dst,
-		.sport = g->sport,
-	};
-
-	dns_ask(l->dns, &from, g->payload, g->len, clock_ms());
-}
-
-static void receive_tcp(struct lessor *l, const struct gateway_datagram *g)
-{
-	const struct stream_ends e = {
+	return (struct stream_ends){
 		.vid = g->vid,
 		.slot = g->slot,
 		.mac = g->src_mac,
@@ -186,6 +172,31 @@ static void receive_tcp(struct lessor *l, const struct gateway_datagram *g)
 		.sport = g->sport,
 		.dport = g->dport,
 	};
+}
+
+static struct dns_asker asker_of(const struct stream_ends *e)
+{
+	return (struct dns_asker){
+		.vid = e->vid,
+		.slot = e->slot,
+		.mac = e->mac,
+		.src = e->src,
+		.dst = e->dst,
+		.sport = e->sport,
+	};
+}
+
+static void receive_dns(struct lessor *l, const struct gateway_datagram *g)
+{
+	const struct stream_ends e = ends_of(g);
+	const struct dns_asker from = asker_of(&e);
+
+	dns_ask(l->dns, &from, g->payload, g->len, clock_ms());
+}
+
+static void receive_tcp(struct lessor *l, const struct gateway_datagram *g)
+{
+	const struct stream_ends e = ends_of(g);
 
 	streams_receive(l->streams, &e, g->payload, g->len, clock_ms());
 }
@@ -280,17 +291,10 @@ static void on_stream_message(void *arg, uint64_t conn, const struct stream_ends
 			      const uint8_t *bytes, size_t n)
 {
 	struct lessor *l = arg;
-	const struct dns_asker from = {
-		.vid = e->vid,
-		.slot = e->slot,
-		.is_tcp = true,
-		.mac = e->mac,
-		.src = e->src,
-		.dst = e->dst,
-		.sport = e->sport,
-		.conn = conn,
-	};
+	struct dns_asker from = asker_of(e);
 
+	from.is_tcp = true;
+	from.conn = conn;
 	dns_ask(l->dns, &from, bytes, n, clock_ms());
 }
 

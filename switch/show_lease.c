@@ -187,33 +187,26 @@ json_t *show_guarded(const struct daemon *d, const struct port *p)
 
 /* --- figures --- */
 
-static json_t *show_dhcp(const struct dhcp_counters *c)
+/* The structs of counters are numbers in the order of their names, and nothing else. */
+#define X(name) #name,
+static const char *const dhcp_names[] = {DHCP_COUNTERS(X)};
+static const char *const dhcp6_names[] = {DHCP6_COUNTERS(X)};
+static const char *const dns_names[] = {DNS_COUNTERS(X)};
+#undef X
+#define NAMES(names) names, sizeof(names) / sizeof((names)[0])
+#define NAMED(type, names)                                                                         \
+	(sizeof(struct type) / sizeof(uint64_t) == sizeof(names) / sizeof((names)[0]))
+_Static_assert(NAMED(dhcp_counters, dhcp_names), "a name each");
+_Static_assert(NAMED(dhcp6_counters, dhcp6_names), "a name each");
+_Static_assert(NAMED(dns_counters, dns_names), "a name each");
+
+static json_t *show_counters(const void *counters, const char *const *name, size_t n)
 {
 	json_t *out = json_object();
+	const uint64_t *value = counters;
 
-#define X(name) json_object_set_new(out, #name, json_integer((json_int_t)c->name));
-	DHCP_COUNTERS(X)
-#undef X
-	return out;
-}
-
-static json_t *show_dhcp6(const struct dhcp6_counters *c)
-{
-	json_t *out = json_object();
-
-#define X(name) json_object_set_new(out, #name, json_integer((json_int_t)c->name));
-	DHCP6_COUNTERS(X)
-#undef X
-	return out;
-}
-
-static json_t *show_dns(const struct dns_counters *c)
-{
-	json_t *out = json_object();
-
-#define X(name) json_object_set_new(out, #name, json_integer((json_int_t)c->name));
-	DNS_COUNTERS(X)
-#undef X
+	for (size_t i = 0; out && i < n; i++)
+		json_object_set_new(out, name[i], json_integer((json_int_t)value[i]));
 	return out;
 }
 
@@ -257,8 +250,10 @@ void show_lease_stats(struct daemon *d, struct client *cl, const json_t *req)
 		if (n && n->pool6)
 			json_array_append_new(pools, show_pool(leases, n, n->pool6));
 	}
-	ctl_answer(cl, json_pack("{s:o,s:o,s:o,s:o,s:o,s:I}", "dhcp", show_dhcp(&s.v4), "dhcp6",
-				 show_dhcp6(&s.v6), "dns", show_dns(&s.dns), "journal",
+	ctl_answer(cl, json_pack("{s:o,s:o,s:o,s:o,s:o,s:I}", "dhcp",
+				 show_counters(&s.v4, NAMES(dhcp_names)), "dhcp6",
+				 show_counters(&s.v6, NAMES(dhcp6_names)), "dns",
+				 show_counters(&s.dns, NAMES(dns_names)), "journal",
 				 show_journal(&s.journal), "pools", pools, "unsent",
 				 (json_int_t)s.unsent));
 }

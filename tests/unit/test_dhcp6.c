@@ -452,7 +452,7 @@ static void test_reserved_later(void **state)
 		assert_null(six_at(l, &web));
 	}
 	assert_memory_equal(&(struct ip[]){six_lease(l, 1)}[0], &web, 16);
-	/* Another's, that is in use: no matter, for now. */
+	/* Another's, that is in use: its client gets a different one meanwhile. */
 	l->ask.src_mac.b[5] = 6;
 	l->ask.port = "vm2";
 	l->reservation[0].mac = l->ask.src_mac;

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "dhcp/lease.h"
+#include "tests/lib/lease_ids.h"
 
 enum { CLIENTS = 40, PORTS = 5, POOLS = 3, TWINS = 400, TAKEN = 4 };
 
@@ -25,26 +26,6 @@ static uint32_t rng(uint32_t below)
 {
 	rng_state = rng_state * 6364136223846793005 + 1442695040888963407;
 	return (uint32_t)((rng_state >> 32) * below >> 32);
-}
-
-static struct ip ip_at(bool is_v6, uint32_t n)
-{
-	struct ip ip = {{[10] = 0xff, [11] = 0xff, [12] = 10}};
-
-	if (is_v6)
-		ip = (struct ip){{0xfd}};
-	for (unsigned i = 0; i < 3; i++)
-		ip.b[15 - i] = (uint8_t)(n >> 8 * i);
-	return ip;
-}
-
-static struct lease_id id_at(uint32_t n)
-{
-	struct lease_id id;
-
-	lease_id_of_mac(
-		&id, &(struct mac){{2, 0, 0, (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}});
-	return id;
 }
 
 static bool same_id(const struct lease *l, const struct lease_id *id)
